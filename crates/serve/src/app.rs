@@ -7,6 +7,7 @@ use std::time::Duration;
 use model::{Device, PairScorer, SentenceEncoder};
 use search::index::ModelFingerprint;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::catalogue::{Catalogue, CatalogueSource};
 use crate::engine::{Engine, EngineError, Models};
@@ -28,8 +29,11 @@ pub struct Loaded {
     pub catalogue: Option<CatalogueSource>,
 }
 
-/// Calls that may keep a thread at a time: half of the threads that there are for them.
+/// Computations that may keep a thread at a time.
 const BLOCKING: usize = 8;
+
+/// Searches that may keep a thread at a time.
+const SEARCHES: usize = 8;
 
 /// Kilobytes of all bodies at a time, or one of the largest.
 const BODIES: u32 = 128 * 1024;
@@ -52,6 +56,8 @@ struct App {
     refusals: Mutex<Refusals>,
     /// Work that may keep a thread of connections, so that some stay free for others.
     blocking: Semaphore,
+    /// Searches that may, so that slow servers of a store keep only other searches waiting.
+    searches: Semaphore,
     /// Kilobytes of bodies that may be read at the same time.
     bodies: Arc<Semaphore>,
 }
@@ -85,15 +91,36 @@ impl Shared {
             stopping: AtomicBool::new(false),
             refusals: Mutex::default(),
             blocking: Semaphore::new(BLOCKING),
+            searches: Semaphore::new(SEARCHES),
             bodies: Arc::new(Semaphore::new(bodies)),
         }))
     }
 
-    /// Runs work that takes longer than other connections should wait. A thread of its own is there for some of it at
+    /// Computes what takes longer than other connections should wait. A thread of its own is there for some of it at
     /// a time; the rest waits.
     pub(crate) async fn blocking<R>(&self, work: impl FnOnce() -> R) -> R {
         // Nobody closes the semaphore.
         let _permit = self.0.blocking.acquire().await;
+        tokio::task::block_in_place(work)
+    }
+
+    /// Reads products, as a search does. A thread of its own is there for some searches at a time; the rest waits.
+    ///
+    /// # Errors
+    ///
+    /// Those of the work, and when the running searches take longer than a request may wait.
+    pub(crate) async fn searching<R>(
+        &self,
+        work: impl FnOnce() -> Result<R, Problem>,
+    ) -> Result<R, Problem> {
+        let acquired = timeout(self.0.options.request_timeout, self.0.searches.acquire());
+        let Ok(_permit) = acquired.await else {
+            let wait = Kind::Overloaded(Duration::from_secs(1));
+            return Err(Problem::new(
+                wait,
+                "the running searches take too long; try again later",
+            ));
+        };
         tokio::task::block_in_place(work)
     }
 
@@ -122,7 +149,9 @@ impl Shared {
         let fingerprint = loaded.encoder.fingerprint(&loaded.model_name)?;
         let catalogue = loaded.catalogue.map(Catalogue::new);
         let writer = match &catalogue {
-            Some(catalogue) if self.may_write() => Some(self.start_writer(catalogue)?),
+            Some(catalogue) if self.may_write() => {
+                Some(self.start_writer(catalogue, &fingerprint)?)
+            }
             _ => None,
         };
         let models = Arc::new(Models {
@@ -143,16 +172,23 @@ impl Shared {
         Ok(())
     }
 
-    fn start_writer(&self, catalogue: &Catalogue) -> Result<Writer, EngineError> {
+    fn start_writer(
+        &self,
+        catalogue: &Catalogue,
+        model: &ModelFingerprint,
+    ) -> Result<Writer, EngineError> {
         let writer = match catalogue {
             Catalogue::Index { folder, .. } => {
-                let app = self.clone();
+                // The writer belongs to the state, and must not keep it.
+                let app = Arc::downgrade(&self.0);
                 let refresh = move || {
-                    // What is on disk is acknowledged; the next second says what is wrong with it.
-                    let _ = app.refresh();
+                    if let Some(app) = app.upgrade() {
+                        // What is on disk is acknowledged; the next second says what is wrong with it.
+                        let _ = Self(app).refresh();
+                    }
                 };
-                let folder = folder.clone();
-                Writer::start(|merges| IndexChanges::new(folder, refresh, merges))
+                let (folder, model) = (folder.clone(), model.clone());
+                Writer::start(|merges| IndexChanges::new(folder, model, refresh, merges))
             }
             Catalogue::Store(store) => Writer::start(|_| StoreChanges(Arc::clone(store))),
         };
@@ -268,5 +304,34 @@ impl Service {
     /// The device of the model.
     pub(crate) fn device(&self) -> Device {
         self.encoder().device()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn searches_that_hang_keep_only_searches_waiting() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_time()
+            .build()
+            .unwrap();
+        let options = ServeOptions {
+            request_timeout: Duration::from_millis(50),
+            ..ServeOptions::default()
+        };
+        let app = Shared::new(options, Metrics::new().unwrap());
+        let all = u32::try_from(SEARCHES).unwrap();
+        let hanging = runtime.block_on(app.0.searches.acquire_many(all)).unwrap();
+        assert_eq!(runtime.block_on(app.blocking(|| 1)), 1);
+        let refused = runtime.block_on(app.searching(|| Ok(2)));
+        assert!(
+            matches!(&refused, Err(problem) if matches!(problem.kind, Kind::Overloaded(_))),
+            "{refused:?}"
+        );
+        drop(hanging);
+        assert_eq!(runtime.block_on(app.searching(|| Ok(2))).unwrap(), 2);
     }
 }

@@ -8,7 +8,7 @@ use search::{Answer, Found, Mode, Query};
 
 use crate::app::{Service, Shared};
 use crate::catalogue::{Catalogue, Snapshot};
-use crate::engine::{Output, Priority};
+use crate::engine::{Output, Priority, Reservation};
 use crate::problem::{Kind, Problem};
 use crate::texts::{self, Cost, Texts};
 
@@ -23,7 +23,7 @@ pub(crate) async fn answer(
 ) -> Result<(Answer, Instant, Cost), Problem> {
     if question.mode == Mode::Words {
         let searched = Instant::now();
-        let answer = app.blocking(|| snapshot.answer(&question)).await?;
+        let answer = app.searching(|| snapshot.answer(&question)).await?;
         return Ok((answer, searched, Cost::default()));
     }
     embedded(
@@ -97,7 +97,7 @@ pub(crate) async fn embedded_all(
         Snapshot::Store(_) => {
             let embedded = texts::embed(app, service, texts, priority).await?;
             let vector = embedded.vectors.values();
-            let answers = app.blocking(|| answers(&snapshot, questions, vector));
+            let answers = app.searching(|| answers(&snapshot, questions, vector));
             Ok((answers.await?, embedded.cost))
         }
     }
@@ -126,19 +126,20 @@ fn no_vector() -> Problem {
     Problem::new(Kind::Backend, "the query has no vector")
 }
 
-/// Orders hits by the reranker, and keeps those that are shown.
+/// Orders hits by the reranker, for which there is room, and keeps those that are shown.
 pub(crate) async fn rerank(
     service: &Service,
     query: &str,
     answer: &mut Answer,
     (offset, k): (usize, usize),
     priority: Option<Priority>,
+    reservation: Option<Reservation>,
 ) -> Result<(), Problem> {
     let texts: Vec<String> = answer.hits.iter().map(|hit| joined(&hit.texts)).collect();
     let priority = priority.unwrap_or(Priority::Interactive);
     let (scores, _) = service
         .engine
-        .score(query.to_owned(), texts, None, priority)
+        .score(query.to_owned(), texts, None, priority, reservation)
         .await?;
     let mut hits: Vec<Found> = std::mem::take(&mut answer.hits)
         .into_iter()

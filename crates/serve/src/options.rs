@@ -14,7 +14,8 @@ pub struct ServeOptions {
     pub port: u16,
     /// Most texts of a request.
     pub max_client_batch_size: usize,
-    /// Most tokens that are computed in one turn: new work waits as long. `None` for 1,024 on a CPU, 16,384 on a GPU.
+    /// Most tokens of a turn, which has as many as the model computes in a tenth of a second. `None` for 1,024 on a CPU,
+    /// 16,384 on a GPU.
     pub max_batch_tokens: Option<usize>,
     /// Most bytes of a request's body.
     pub payload_limit: usize,
@@ -43,6 +44,9 @@ pub struct ServeOptions {
     /// A pause between two turns, with which tests make a small model slow.
     #[doc(hidden)]
     pub turn_pause: Duration,
+    /// Called in every turn: with it tests let a turn fail or hang.
+    #[doc(hidden)]
+    pub in_turn: fn(),
     /// Origins of pages in browsers that may ask.
     pub cors_allow_origin: Vec<Origin>,
 }
@@ -66,6 +70,7 @@ impl Default for ServeOptions {
             batch_limit: Duration::from_secs(60),
             api_keys: Vec::new(),
             turn_pause: Duration::ZERO,
+            in_turn: || {},
             cors_allow_origin: Vec::new(),
         }
     }

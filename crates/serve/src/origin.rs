@@ -45,7 +45,7 @@ fn is_origin(text: &str) -> bool {
         _ => None,
     };
     let is_own_port = own_port.is_some() && authority.port_u16() == own_port;
-    // Neither a path nor a query, neither a user nor a pattern.
+    // Browsers send the scheme and the host alone, and a port unless it is the scheme's own.
     text == format!("{scheme}://{authority}")
         && text == text.to_ascii_lowercase()
         && !text.contains(['@', '*'])

@@ -29,8 +29,8 @@ use crate::write_timeout::WriteTimeout;
 /// Threads that read requests and write responses. The model has threads of its own.
 const THREADS: usize = 2;
 
-/// Threads of searches on servers and of long texts.
-const BLOCKING_THREADS: usize = 16;
+/// Threads of searches and of long texts, and some more.
+const BLOCKING_THREADS: usize = 24;
 
 /// How often changes of the index are looked for, and refusals are logged.
 const TICK: Duration = Duration::from_secs(1);

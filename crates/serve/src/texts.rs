@@ -137,12 +137,7 @@ pub(crate) async fn pooled<R: Send + 'static>(
     let tokenized = tokenized(app, service, texts).await?;
     let tokenization = begin.elapsed().as_secs_f64();
     let tokens = tokenized.tokens();
-    // Whoever calls a large request interactive would keep the others waiting.
-    let priority = match priority {
-        Some(Priority::Interactive) if tokens > service.engine.turn_tokens() => Priority::Bulk,
-        Some(priority) => priority,
-        None => Priority::of(tokenized.len(), tokens),
-    };
+    let priority = priority.unwrap_or_else(|| Priority::of(tokenized.len(), tokens));
     let (result, times) = service.engine.embed(tokenized, priority, then).await?;
     app.metrics()
         .computed(tokenization, times.queue, times.inference);

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use search::index::{Document, MergedSegment};
+use search::index::{Document, MergedSegment, Settings};
 use tokio::sync::oneshot;
 
 use crate::problem::{Kind, Problem};
@@ -23,6 +23,8 @@ pub(crate) struct Changes {
     pub(crate) documents: Vec<(Document, Option<Vec<f32>>)>,
     /// Ids to remove.
     pub(crate) remove: Vec<String>,
+    /// The settings of the products by which the documents were read.
+    pub(crate) settings: Settings,
 }
 
 /// What a request changed.

@@ -24,13 +24,31 @@ pub struct ServeArgs {
     )]
     pub index: Option<PathBuf>,
     /// Search and change products in PostgreSQL on these servers, loaded by `infer store load`, as postgres://user@host/database.
-    #[arg(long, value_name = "URL,...", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "URL,...",
+        value_delimiter = ',',
+        env = "MPNET_BURN_STORE",
+        hide_env_values = true
+    )]
     pub store: Vec<String>,
     /// Search the store of this name on the servers.
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_STORE, requires = "store")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = DEFAULT_STORE,
+        requires = "store",
+        env = "MPNET_BURN_STORE_NAME",
+        hide_env_values = true
+    )]
     pub store_name: String,
     /// Answer without the servers that do not, and say so, instead of failing.
-    #[arg(long, requires = "store")]
+    #[arg(
+        long,
+        requires = "store",
+        env = "MPNET_BURN_PARTIAL",
+        hide_env_values = true
+    )]
     pub partial: bool,
     /// Order hits by this reranker where a request asks for it.
     #[arg(

@@ -94,7 +94,7 @@ impl MergedSegment {
     /// The place of its segments among those of a writer. Segments of which no row is left need none.
     fn place(&self, segments: &[WrittenSegment]) -> Option<Range<usize>> {
         let positions = self.sources.iter().filter_map(|source| {
-            // Segments of other settings have other names.
+            // A rebuild gives its segments new names.
             segments.iter().position(|segment| source.is(segment))
         });
         let positions: Vec<usize> = positions.collect();
@@ -146,7 +146,8 @@ impl Drop for MergeFolder {
 
 impl IndexWriter {
     /// [Commits](Self::commit) without the wait for a large merge: small segments are joined on the way only where that
-    /// rewrites at most `rows` rows. What else a commit would join is returned, as much of it as one merge takes.
+    /// rewrites at most `rows` rows. What else a commit would join is returned, as much of it as one merge takes: the
+    /// segments that were written first, so that each has its turn.
     ///
     /// `running` are the [segments](Merge::segments) of a merge that is being written, which are left alone.
     ///

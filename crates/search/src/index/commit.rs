@@ -10,6 +10,7 @@ use crate::index::files::sync_folder;
 use crate::index::folder::remove_unused;
 use crate::index::manifest::{MANIFEST, Manifest, REBUILD};
 use crate::index::merge::{self, Limits, Size};
+use crate::index::names;
 use crate::index::writer::{Committed, IndexWriter, Pending, new_segment};
 use crate::index::written::{WrittenSegment, push_live};
 
@@ -49,8 +50,9 @@ impl IndexWriter {
         });
         self.join_all(ranges)?;
         let committed = self.write_changes()?;
-        // The newest, which is mostly the smallest.
-        let range = self.small_beside(running).pop();
+        // A joined segment has a new name, so each range has its turn, also while new segments come all the time.
+        let ranges = self.small_beside(running).into_iter();
+        let range = ranges.min_by_key(|range| self.oldest(range));
         let merge =
             range.map(|range| Merge::of(&self.folder, &self.segments[range], &self.settings));
         Ok((committed, merge))
@@ -74,6 +76,14 @@ impl IndexWriter {
                 .map(|range| range.start + behind..range.end + behind),
         );
         ranges
+    }
+
+    /// The number of the segment that was written first.
+    fn oldest(&self, range: &Range<usize>) -> Option<u64> {
+        let segments = self.segments[range.clone()].iter();
+        segments
+            .filter_map(|segment| names::segment_number(&segment.entry.name))
+            .min()
     }
 
     fn sizes(&self) -> Vec<Size> {

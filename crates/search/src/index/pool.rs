@@ -66,7 +66,7 @@ impl Question<'_> {
                 };
                 let hits = segment.segment.vectors.search_with(vector, &options)?;
                 let reached = hits.into_iter().flatten().map(|hit| hit.index as u32);
-                // What reaches the score without a boost reaches it with one.
+                // A boost only adds: these rows reach the score in any case.
                 Ok(raised | reached.collect::<RoaringBitmap>())
             })
             .collect()

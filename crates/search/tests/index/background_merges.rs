@@ -149,3 +149,41 @@ fn what_a_killed_merge_has_left_is_removed() {
     writer.commit().unwrap();
     verify(folder).unwrap();
 }
+
+#[test]
+fn old_segments_have_their_turn_under_constant_changes() {
+    let folder = folder();
+    let folder = folder.path();
+    let mut writer = IndexWriter::create(folder, settings()).unwrap();
+    let old = |row: usize| format!("old-{row}");
+    for row in 0..40 {
+        add(&mut writer, &old(row), "red mouse");
+    }
+    writer.commit_joining(0, &[]).unwrap();
+    // Each commit brings new segments that could be joined, and the first one needs it too: 4 in 10 rows are deleted.
+    for row in 0..16 {
+        writer.remove(&old(row)).unwrap();
+    }
+    let mut next = 0;
+    let mut change = |writer: &mut IndexWriter| {
+        for _ in 0..2 {
+            add(writer, &format!("new-{next}"), "green mouse");
+            next += 1;
+        }
+        writer.commit_joining(0, &[]).unwrap().1
+    };
+    change(&mut writer);
+    let first = change(&mut writer).unwrap();
+    assert_eq!(first.segments().len(), 1);
+    assert!(writer.install(first.write().unwrap()).unwrap());
+    // It needs it again, but is the youngest now.
+    for row in 16..24 {
+        writer.remove(&old(row)).unwrap();
+    }
+    let second = change(&mut writer).unwrap();
+    assert_eq!(second.segments().len(), 3);
+    assert!(writer.install(second.write().unwrap()).unwrap());
+    let third = change(&mut writer).unwrap();
+    assert_eq!(third.segments().len(), 1);
+    verify(folder).unwrap();
+}

@@ -14,6 +14,8 @@ pub(super) struct State {
     pub(super) queue: Queue,
     /// Of each kind of work: texts and pairs are read by different models.
     rates: [Rate; 2],
+    /// Tokens of pairs that are admitted, and do not wait yet.
+    pub(super) reserved_pairs: usize,
 }
 
 impl State {
@@ -41,17 +43,25 @@ impl State {
 
     /// Refuses a request while more waits in front of it than the limit of its priority.
     pub(super) fn admit(&self, priority: Priority, limits: &Limits) -> Result<(), Problem> {
-        let (seconds, most) = (
-            self.seconds_before(priority),
-            limits.queue_seconds[priority as usize],
-        );
-        if seconds <= most {
-            return Ok(());
-        }
-        let wait = Duration::from_secs_f64(seconds - most).max(Duration::from_millis(50));
-        let message = format!("{seconds:.1} s of work wait already; try again later");
-        Err(Problem::new(Kind::Overloaded(wait), message))
+        refuse_above(limits, priority, self.seconds_before(priority))
     }
+
+    /// Refuses a search with a reranker likewise. What other searches have reserved counts too, and only for them: a search
+    /// must not wait behind its own pairs.
+    pub(super) fn admit_pairs(&self, priority: Priority, limits: &Limits) -> Result<(), Problem> {
+        let reserved = self.rate(WorkKind::Pairs).seconds(self.reserved_pairs);
+        refuse_above(limits, priority, self.seconds_before(priority) + reserved)
+    }
+}
+
+fn refuse_above(limits: &Limits, priority: Priority, seconds: f64) -> Result<(), Problem> {
+    let most = limits.queue_seconds[priority as usize];
+    if seconds <= most {
+        return Ok(());
+    }
+    let wait = Duration::from_secs_f64(seconds - most).max(Duration::from_millis(50));
+    let message = format!("{seconds:.1} s of work wait already; try again later");
+    Err(Problem::new(Kind::Overloaded(wait), message))
 }
 
 #[cfg(test)]
@@ -84,6 +94,7 @@ mod tests {
             request_timeout: second,
             batch_limit: second,
             turn_pause: Duration::ZERO,
+            in_turn: || {},
         };
         assert!(state.admit(Priority::Bulk, &limits(3.1)).is_ok());
         let refused = state.admit(Priority::Bulk, &limits(1.03));
@@ -92,5 +103,10 @@ mod tests {
                 if (1990..=2010).contains(&wait.as_millis())),
             "{refused:?}"
         );
+        // What other searches have reserved counts for searches alone: two seconds more.
+        state.reserved_pairs = 20;
+        assert!(state.admit(Priority::Bulk, &limits(3.1)).is_ok());
+        assert!(state.admit_pairs(Priority::Bulk, &limits(3.1)).is_err());
+        assert!(state.admit_pairs(Priority::Bulk, &limits(5.1)).is_ok());
     }
 }

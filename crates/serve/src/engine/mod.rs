@@ -4,6 +4,7 @@ mod admission;
 mod priority;
 mod queue;
 mod rate;
+mod reservation;
 mod thread;
 mod work;
 
@@ -16,6 +17,7 @@ use tokio::sync::oneshot;
 
 use admission::State;
 pub(crate) use priority::Priority;
+pub(crate) use reservation::Reservation;
 pub(crate) use work::{Output, Times};
 use work::{Task, Then, Work};
 
@@ -51,6 +53,7 @@ struct Limits {
     request_timeout: Duration,
     batch_limit: Duration,
     turn_pause: Duration,
+    in_turn: fn(),
 }
 
 impl Engine {
@@ -78,6 +81,7 @@ impl Engine {
                 request_timeout: options.request_timeout,
                 batch_limit: options.batch_limit,
                 turn_pause: options.turn_pause,
+                in_turn: options.in_turn,
             },
             models,
             metrics,
@@ -114,7 +118,7 @@ impl Engine {
     }
 
     /// Computes the vectors of texts, and gives what `then` makes of them on the engine's thread. Dropping the future
-    /// takes the texts out of the queue.
+    /// takes the texts out of the queue. More tokens than a turn has are bulk.
     pub(crate) async fn embed<R: Send + 'static>(
         &self,
         texts: TokenizedTexts,
@@ -129,23 +133,25 @@ impl Engine {
                 done,
             },
             priority,
+            None,
             then,
         )
         .await
     }
 
-    /// Scores a query with texts by the reranker, in their order. Long pairs are truncated at a side.
+    /// Scores a query with texts by the reranker, in their order. Long pairs are truncated at a side. More tokens than a
+    /// turn has are bulk. What is reserved is not refused.
     pub(crate) async fn score(
         &self,
         query: String,
         texts: Vec<String>,
         side: Option<TruncationSide>,
         priority: Priority,
+        reservation: Option<Reservation>,
     ) -> Result<(Vec<f32>, Times), Problem> {
         let done = Vec::with_capacity(texts.len());
         let waiting = texts.into();
-        let reranker = self.models().reranker.as_ref();
-        let most_tokens = reranker.map_or(usize::MAX, |reranker| reranker.tokenizer().max_length());
+        let most_tokens = self.longest_pair();
         let task = Task::Score {
             query,
             side,
@@ -153,22 +159,29 @@ impl Engine {
             done,
             most_tokens,
         };
-        self.compute(task, priority, |output| match output {
+        self.compute(task, priority, reservation, |output| match output {
             Output::Scores(scores) => Ok(scores),
             Output::Vectors(_) => Ok(Vec::new()),
         })
         .await
     }
 
+    /// Most tokens of a pair: the reranker truncates longer ones.
+    fn longest_pair(&self) -> usize {
+        let reranker = self.models().reranker.as_ref();
+        reranker.map_or(usize::MAX, |reranker| reranker.tokenizer().max_length())
+    }
+
     async fn compute<R: Send + 'static>(
         &self,
         task: Task,
         priority: Priority,
+        reservation: Option<Reservation>,
         then: impl FnOnce(Output) -> Result<R, Problem> + Send + 'static,
     ) -> Result<(R, Times), Problem> {
         let (sender, receiver) = oneshot::channel();
         let now = Instant::now();
-        let work = Work {
+        let mut work = Work {
             priority,
             deadline: now + self.shared.limits.request_timeout,
             queued: now,
@@ -176,15 +189,22 @@ impl Engine {
             task,
             reply: Box::new(Then { sender, then }),
         };
+        let tokens = work.tokens();
         {
             let mut state = self.shared.state();
             if state.queue.closed {
                 return Err(stopping());
             }
-            state.admit(priority, &self.shared.limits)?;
+            let turn = self.shared.turn_budget(state.rate(work.kind()));
+            work.priority = priority.within(turn, tokens);
+            if reservation.is_none() {
+                state.admit(work.priority, &self.shared.limits)?;
+            }
             state.queue.push(work);
             self.shared.report(&state);
         }
+        // From now on the work itself counts.
+        drop(reservation);
         self.shared.wake.notify_one();
         // The engine answers all work, unless what follows the vectors panics.
         let failed = |_| {

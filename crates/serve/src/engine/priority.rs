@@ -24,4 +24,13 @@ impl Priority {
             Self::Bulk
         }
     }
+
+    /// Bulk for more tokens than a turn has: whoever calls them interactive would keep the others waiting.
+    pub(super) fn within(self, turn: usize, tokens: usize) -> Self {
+        if tokens > turn.max(Self::TOKENS) {
+            Self::Bulk
+        } else {
+            self
+        }
+    }
 }

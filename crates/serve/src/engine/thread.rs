@@ -125,7 +125,7 @@ impl Shared {
     }
 
     /// Tokens of the next turn: what the model computes in the time of a turn.
-    fn turn_budget(&self, rate: Rate) -> usize {
+    pub(super) fn turn_budget(&self, rate: Rate) -> usize {
         let most = self.limits.turn_tokens;
         rate.tokens_in(TURN).clamp(LEAST_TURN.min(most), most)
     }
@@ -186,6 +186,7 @@ impl Shared {
 
     /// The vectors or the scores of a turn.
     fn output(&self, turn: &Turn) -> Result<Vec<f32>, ModelError> {
+        (self.limits.in_turn)();
         if let Some(texts) = &turn.texts {
             return Ok(self.models.encoder.compute(texts)?.into_values());
         }

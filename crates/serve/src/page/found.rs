@@ -46,7 +46,7 @@ pub(super) async fn found(
     let columns = facet_columns(settings);
     let question = address.question(&settings.filter_columns, &columns, HITS);
     if !address.like.is_empty() {
-        app.blocking(|| alike(snapshot, question, &address.like))
+        app.searching(|| alike(snapshot, question, &address.like))
             .await
     } else if !address.query.trim().is_empty() {
         let modes = address.view.modes();
@@ -105,7 +105,7 @@ async fn ranked(
     if modes.contains(&Mode::Words) {
         let begin = Instant::now();
         let answer = app
-            .blocking(|| snapshot.answer(&question(Mode::Words)))
+            .searching(|| snapshot.answer(&question(Mode::Words)))
             .await?;
         lists.push(FoundList {
             mode: Some(Mode::Words),

@@ -52,7 +52,11 @@ pub(crate) struct DocumentsResponse {
 
 /// Adds, replaces and removes products. The answer comes when the changes are on disk, and searches see them.
 #[utoipa::path(
-    post, path = "/documents", request_body = DocumentsRequest, tag = "search",
+    post, path = "/documents", tag = "search",
+    request_body(
+        content = DocumentsRequest,
+        example = json!({ "documents": [{ "id": "A1", "title": "Steel bottle", "brand": "Acme" }], "remove": ["B2"] })
+    ),
     responses(
         (status = 200, description = "The changes are on disk", body = DocumentsResponse),
         (status = "4XX", description = "The request is wrong, this service does not write, or too much waits", body = ErrorBody),
@@ -90,10 +94,10 @@ pub(crate) async fn change(
     }
     let snapshot = catalogue(service)?.snapshot();
     let (documents, new) = app
-        .blocking(|| {
+        .searching(|| {
             let documents = documents(snapshot.settings(), &request)?;
             let new = new_texts(&snapshot, &documents)?;
-            Ok::<_, Problem>((documents, new))
+            Ok((documents, new))
         })
         .await?;
     let mut vectors = if new.iter().any(Option::is_some) {
@@ -121,6 +125,7 @@ pub(crate) async fn change(
             .map(|(document, new)| (document, new.and_then(|_| vectors.next())))
             .collect(),
         remove: request.remove,
+        settings: snapshot.settings().clone(),
     };
     let Changed {
         written,

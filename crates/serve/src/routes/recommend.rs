@@ -55,7 +55,8 @@ enum Subject<'a> {
 
 /// Products that are like others, or like a text.
 #[utoipa::path(
-    post, path = "/recommend", request_body = RecommendRequest, tag = "search",
+    post, path = "/recommend", tag = "search",
+    request_body(content = RecommendRequest, example = json!({ "text": "steel bottle", "top_k": 3 })),
     responses(
         (status = 200, description = "Hits, as `infer recommend --json` prints them", body = serde_json::Value),
         (status = "4XX", description = "The request is wrong, a product is unknown, or too much waits", body = ErrorBody),
@@ -94,7 +95,9 @@ pub(crate) async fn recommend(
         Some(_) => return Err(Problem::field("text", "give `ids` or `text`, not both")),
         None => {
             let searched = Instant::now();
-            let answer = app.blocking(|| like(&snapshot, &request, question)).await?;
+            let answer = app
+                .searching(|| like(&snapshot, &request, question))
+                .await?;
             (answer, searched, Cost::default())
         }
     };

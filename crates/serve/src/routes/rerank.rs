@@ -246,7 +246,10 @@ async fn ranked(
         app.blocking(|| refuse_long(service, &query, &texts, field))
             .await?;
     }
-    let (scores, times) = service.engine.score(query, texts, side, priority).await?;
+    let (scores, times) = service
+        .engine
+        .score(query, texts, side, priority, None)
+        .await?;
     app.metrics().computed(0.0, times.queue, times.inference);
     let models = service.engine.models();
     let probabilities = models

@@ -35,6 +35,7 @@ pub(crate) const LONGEST_TEXT: usize = 8192;
 /// A query, and what is asked of its hits.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct SearchRequest {
+    #[schema(min_length = 1)]
     query: String,
     /// What hits are ranked by.
     #[serde(default)]
@@ -48,6 +49,7 @@ pub(crate) struct SearchRequest {
     rerank_depth: Option<usize>,
     /// The weight of words in hybrid mode, from 0 to 1; unless given, that of the index.
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 1)]
     weight: Option<f32>,
     /// Whether typing errors are forgiven where a word is unknown.
     #[serde(default = "yes")]
@@ -142,7 +144,8 @@ pub(crate) struct Milliseconds {
 
 /// The products that are closest to a query.
 #[utoipa::path(
-    post, path = "/search", request_body = SearchRequest, tag = "search",
+    post, path = "/search", tag = "search",
+    request_body(content = SearchRequest, example = json!({ "query": "gift for a runner", "top_k": 3 })),
     responses(
         (status = 200, description = "Hits, as `infer search --json` prints them", body = serde_json::Value),
         (status = "4XX", description = "The request is wrong, there are no products, or too much waits", body = ErrorBody),
@@ -226,6 +229,7 @@ async fn find(
         ..request.page.question(&snapshot)?
     };
     let shown = (question.offset, question.k);
+    let mut reservation = None;
     if request.rerank {
         reranker(service)?;
         // The second ranking is of the hits from the first on, whatever part of it is shown.
@@ -240,6 +244,10 @@ async fn find(
             return Err(Problem::field("rerank_depth", message));
         }
         question.offset = 0;
+        // Before anything is computed: a search is refused as a whole.
+        let priority = priority.unwrap_or(Priority::Interactive);
+        let engine = &service.engine;
+        reservation = Some(engine.reserve_pairs(&request.query, question.k, priority)?);
     }
     let similarity = snapshot.settings().similarity.name();
     let (answer, searched, cost) =
@@ -261,7 +269,15 @@ async fn find(
     };
     if request.rerank {
         let begin = Instant::now();
-        rerank(service, &request.query, &mut found.answer, shown, priority).await?;
+        rerank(
+            service,
+            &request.query,
+            &mut found.answer,
+            shown,
+            priority,
+            reservation,
+        )
+        .await?;
         milliseconds.rerank = begin.elapsed().as_secs_f64() * 1e3;
         found.milliseconds = milliseconds;
         found.metric = "rerank";

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::sync::Weak;
 use std::sync::mpsc::SyncSender;
 
-use search::index::{Change, IndexWriter, Merge};
+use search::index::{
+    Change, IndexError, IndexWriter, Merge, MergedSegment, ModelFingerprint, Settings,
+};
 
 use super::{Changed, Changes, Message, Request, Target, changed_meanwhile};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 
 /// Rows that a commit may rewrite to join small segments: that takes less than its syncs to the disk, and many commits of
 /// a row each leave few segments.
@@ -16,22 +18,44 @@ const JOINED_ROWS: u64 = 512;
 /// Changes an index. It is locked only while changes are written, so that other programs can change it too.
 pub(crate) struct IndexChanges<C> {
     folder: PathBuf,
+    /// The model of the documents' vectors.
+    model: ModelFingerprint,
     /// Called after every commit, before requests are answered.
     committed: C,
     /// Where a merge in the background says that it has ended.
     merges: Weak<SyncSender<Message>>,
-    /// The segments of the one that runs.
+    /// The segments of the one that runs, or waits for its place.
     running: Vec<String>,
+    /// One that has ended while another program changed the index.
+    merged: Option<MergedSegment>,
 }
 
 impl<C: Fn() + Send + 'static> IndexChanges<C> {
-    pub(crate) fn new(folder: PathBuf, committed: C, merges: Weak<SyncSender<Message>>) -> Self {
+    pub(crate) fn new(
+        folder: PathBuf,
+        model: ModelFingerprint,
+        committed: C,
+        merges: Weak<SyncSender<Message>>,
+    ) -> Self {
         Self {
             folder,
+            model,
             committed,
             merges,
             running: Vec::new(),
+            merged: None,
         }
+    }
+
+    /// # Errors
+    ///
+    /// When the index was rebuilt for another model: its vectors cannot be compared with those of the requests.
+    fn check_model(&self, settings: &Settings) -> Result<(), Problem> {
+        settings.model.check(&self.model).map_err(|error| {
+            let message =
+                format!("the index was rebuilt for another model: restart the service: {error}");
+            Problem::new(Kind::Conflict, message)
+        })
     }
 
     /// Begins a merge, if none runs.
@@ -57,25 +81,37 @@ impl<C: Fn() + Send + 'static> IndexChanges<C> {
 
 impl<C: Fn() + Send + 'static> Target for IndexChanges<C> {
     fn write(&mut self, messages: Vec<Message>) {
-        let (mut requests, mut merged) = (Vec::new(), None);
+        let mut requests = Vec::new();
         for message in messages {
             match message {
                 Message::Change(request) => requests.push(request),
-                Message::Merged(segment) => {
-                    self.running.clear();
-                    merged = segment;
-                }
+                Message::Merged(Some(segment)) => self.merged = Some(segment),
+                // A merge that fails again and again is tried once for each commit.
+                Message::Merged(None) => self.running.clear(),
             }
         }
-        let mut writer = match IndexWriter::open(&self.folder) {
+        if requests.is_empty() && self.merged.is_none() {
+            return;
+        }
+        let opened = IndexWriter::open(&self.folder);
+        let merged = match &opened {
+            // It waits for the next message.
+            Err(IndexError::Locked { .. }) => None,
+            _ => self.merged.take(),
+        };
+        if merged.is_some() {
+            self.running.clear();
+        }
+        let mut writer = match opened {
             Ok(writer) => writer,
-            // A merged segment is dropped, and merged again after a later commit.
             Err(error) => return fail(requests, &Problem::from(error)),
         };
-        // One that has no place any more, or cannot be moved there, is dropped too.
+        if let Err(problem) = self.check_model(writer.settings()) {
+            return fail(requests, &problem);
+        }
+        // One that has no place any more, or cannot be moved there, is dropped.
         let installed = merged.is_some_and(|segment| writer.install(segment).unwrap_or(false));
         if requests.is_empty() && !installed {
-            // A merge that fails again and again is tried once for each commit.
             return;
         }
         let mut done = Vec::with_capacity(requests.len());
@@ -115,8 +151,12 @@ fn fail(requests: Vec<Request>, problem: &Problem) {
     }
 }
 
-/// Fails before anything is changed where a document needs a vector that it has not.
+/// Fails before anything is changed where the columns are others, or a document needs a vector that it has not.
 fn checked(writer: &mut IndexWriter, changes: &Changes) -> Result<(), Problem> {
+    if !writer.settings().holds_like(&changes.settings) {
+        let message = "the index was rebuilt meanwhile: send the request again";
+        return Err(Problem::new(Kind::Conflict, message));
+    }
     for (document, vector) in &changes.documents {
         document.check(writer.settings())?;
         if vector.is_none() && writer.needed(document)? == Change::New {
@@ -141,3 +181,6 @@ fn apply(writer: &mut IndexWriter, changes: Changes) -> Result<Changed, Problem>
     }
     Ok(changed)
 }
+
+#[cfg(test)]
+mod tests;

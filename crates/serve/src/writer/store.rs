@@ -22,7 +22,9 @@ impl Target for StoreChanges {
 }
 
 fn apply(store: &PostgresStore, changes: Changes) -> Result<Changed, Problem> {
-    let Changes { documents, remove } = changes;
+    let Changes {
+        documents, remove, ..
+    } = changes;
     let known = documents.iter().filter(|(_, vector)| vector.is_none());
     let known: Vec<&str> = known.map(|(document, _)| document.id.as_str()).collect();
     let mut known = store.rows(&known)?;

@@ -24,6 +24,8 @@ KEY = "secret key of the tests"
 WORDS = "steel glass smart wireless compact purple desk water kitchen garden bottle lamp speaker keyboard".split()
 TEXTS = [f"{WORDS[n % 14]} {WORDS[(n * 5 + 3) % 14]} {'with a lid ' * (n % 9)}no. {n}" for n in range(100)]
 LONG = "a" * 300_000
+# Of the workspace, from the folder of this file.
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../..")
 
 
 @contextlib.contextmanager
@@ -59,7 +61,7 @@ def close(found, expected):
 
 def run_snippet(name, url):
     """Runs the block of the guide for a client, which leaves its vectors in `vectors`."""
-    guide = open(os.path.join(os.path.dirname(__file__), "../../../../docs/src/guides/serve.md"), encoding="utf-8")
+    guide = open(os.path.join(ROOT, "docs/src/guides/serve.md"), encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", guide.read(), re.MULTILINE | re.DOTALL)
     module = {"llama_index_openai_like": "openai_like"}.get(name, name.removeprefix("llama_index_"))
     [block] = [block for block in blocks if re.search(rf"^from (\S+\.)?{module} import", block, re.MULTILINE)]
@@ -182,12 +184,18 @@ def langchain_openai(url, expected):
 def llama_index_openai_like(url, expected):
     from llama_index.embeddings.openai_like import OpenAILikeEmbedding
 
-    def client(key=KEY):
-        return OpenAILikeEmbedding(model_name="any", api_base=f"{url}/v1", api_key=key, max_retries=0)
+    def client(key=KEY, **options):
+        return OpenAILikeEmbedding(model_name="any", api_base=f"{url}/v1", api_key=key, max_retries=0, **options)
 
     close(client().get_text_embedding_batch(TEXTS), expected)
     with refused(401, "AuthenticationError"):
         client("wrong").get_text_embedding("a")
+    with refused(413, "APIStatusError"):
+        client().get_text_embedding(LONG)
+    with refused(422, "UnprocessableEntityError"):
+        client(dimensions=9999).get_text_embedding("a")
+    with overload(url), refused(429, "RateLimitError"):
+        until_refused(lambda: client().get_text_embedding_batch(["a"] * 9))
 
 
 def llama_index_text_embeddings_inference(url, expected):
@@ -205,15 +213,45 @@ def haystack(url, expected):
     from haystack.utils import Secret
     from haystack_integrations.components.embedders.huggingface_api import HuggingFaceAPIDocumentEmbedder
 
-    def client(key=KEY):
+    def client(key=KEY, **options):
         return HuggingFaceAPIDocumentEmbedder(
-            api_type="text_embeddings_inference", api_params={"url": url}, token=Secret.from_token(key), normalize=True
+            api_type="text_embeddings_inference",
+            api_params={"url": url},
+            token=Secret.from_token(key),
+            normalize=True,
+            progress_bar=False,
+            **options,
         )
 
     documents = client().run([Document(content=text) for text in TEXTS])["documents"]
     close([document.embedding for document in documents], expected)
     with refused(401, "HfHubHTTPError"):
         client("wrong").run([Document(content="a")])
+    with refused(413, "HfHubHTTPError"):
+        client().run([Document(content=LONG)])
+    with refused(422, "HfHubHTTPError"):
+        client(truncate=False).run([Document(content="water bottle " * 500)])
+    nine = [Document(content=f"a {n}") for n in range(9)]
+    with overload(url), refused(429, "HfHubHTTPError"):
+        until_refused(lambda: client().run(nine))
+
+
+@contextlib.contextmanager
+def products():
+    """Options of a service with an index of its own, and a reranker, so that every route can succeed."""
+    with tempfile.TemporaryDirectory() as folder:
+        index = os.path.join(folder, "products.index")
+        command = [INFER, "--quiet", "index", "build", "--model", MODEL, "--output", index]
+        command += ["--corpus", os.path.join(ROOT, "datasets/products.tsv"), "--column", "title"]
+        subprocess.run([*command, "--id-column", "id", "--filter-column", "brand"], check=True)
+        yield ["--index", index, "--reranker", os.path.join(MODEL, "../rerankers/bert")]
+
+
+def succeeded(url):
+    """Routes with a result so far."""
+    with urllib.request.urlopen(f"{url}/metrics") as answer:
+        lines = re.findall(r'^te_request_success\{method="(.*)"\} ([0-9.]+)$', answer.read().decode(), re.MULTILINE)
+    return {route for route, count in lines if float(count) > 0}
 
 
 def schemathesis(url, _):
@@ -224,6 +262,8 @@ def schemathesis(url, _):
     # It writes what it found to its folder.
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([program, *command[1:]], check=True, cwd=folder)
+    missing = {"/search", "/recommend", "/documents", "/rerank", "/v1/rerank"} - succeeded(url)
+    assert not missing, f"no request had a result: {missing}"
 
 
 CLIENTS = [
@@ -237,7 +277,7 @@ CLIENTS = [
 ]
 
 # Those with a block in the guide.
-SNIPPETS = CLIENTS[:5]
+SNIPPETS = CLIENTS[:6]
 
 
 def main():
@@ -247,12 +287,15 @@ def main():
     for client in CLIENTS:
         if client.__name__ not in names:
             continue
-        # With no queue, a request that would wait is refused.
-        seconds = "3600" if client is schemathesis else "0"
-        options = ["--api-key", KEY, "--payload-limit", "200000", "--max-queue-seconds", seconds]
-        with server(*options) as url:
+        options = ["--api-key", KEY, "--payload-limit", "200000"]
+        with contextlib.ExitStack() as stack:
             try:
-                client(url, expected)
+                if client is schemathesis:
+                    options += ["--max-queue-seconds", "3600", *stack.enter_context(products())]
+                else:
+                    # With no queue, a request that would wait is refused.
+                    options += ["--max-queue-seconds", "0"]
+                client(stack.enter_context(server(*options)), expected)
                 if client in SNIPPETS:
                     with server() as open_url:
                         run_snippet(client.__name__, open_url)

@@ -1,10 +1,12 @@
 //! Products are added, replaced and removed while they are searched.
 
-use search::index::{IndexReader, IndexWriter};
+use std::path::Path;
+
+use search::index::{IndexReader, IndexWriter, MergedSegment};
 use serde_json::{Value, json};
 use serve::ServeOptions;
 
-use crate::support::{Parts, Service, document, tiny};
+use crate::support::{Parts, Service, document, products, settings, tiny};
 
 fn found(service: &Service, query: &str) -> Vec<String> {
     let answer = service
@@ -126,6 +128,31 @@ fn an_index_that_another_program_changes_is_taken_up() {
 }
 
 #[test]
+fn vectors_of_another_model_are_never_written() {
+    let parts = Parts::products();
+    let folder = parts.index();
+    let service = Service::with(ServeOptions::default(), parts);
+    let mut other = settings();
+    other.model.identity = "another".to_owned();
+    let mut writer = IndexWriter::rebuild(&folder, other).unwrap();
+    for (document, vector) in products() {
+        writer.add(&document, Some(&vector)).unwrap();
+    }
+    writer.switch().unwrap();
+    let before = IndexReader::open(&folder).unwrap().content_hash();
+    let change = json!({ "documents": [lamp(1.0)], "remove": ["B1"] });
+    let refused = service.post("/documents", &change);
+    assert_eq!(refused.status, 409, "{refused:?}");
+    assert!(
+        refused.error().contains("restart the service"),
+        "{refused:?}"
+    );
+    assert_eq!(IndexReader::open(&folder).unwrap().content_hash(), before);
+    // Searches go on with what there was.
+    assert_eq!(found(&service, "keyboard"), ["K1"]);
+}
+
+#[test]
 fn changes_at_the_same_time_are_all_there() {
     let parts = Parts::products();
     let folder = parts.index();
@@ -146,14 +173,26 @@ fn changes_at_the_same_time_are_all_there() {
     });
     let index = IndexReader::open(&folder).unwrap();
     assert_eq!(index.len(), 44);
-    // Several requests shared a commit, or each had its own: none was lost.
     assert!(index.document("T7-4").unwrap().is_some());
+}
+
+/// A merge that is written and not installed: the service can make none meanwhile.
+fn held_up(folder: &Path) -> MergedSegment {
+    let mut writer = IndexWriter::open(folder).unwrap();
+    let vector = tiny().encode_document(&["other"]).unwrap();
+    for id in ["H1", "H2"] {
+        let other = document(id, "other", "Zed", 1.0);
+        writer.add(&other, Some(vector.values())).unwrap();
+    }
+    let (_, merge) = writer.commit_joining(0, &[]).unwrap();
+    merge.unwrap().write().unwrap()
 }
 
 #[test]
 fn segments_are_joined_in_the_background_and_nothing_is_lost() {
     let parts = Parts::products();
     let folder = parts.index();
+    let held_up = held_up(&folder);
     let service = Service::with(ServeOptions::default(), parts);
     for part in 0..2 {
         let thing = |row| json!({ "sku": format!("F{part}-{row}"), "title": "first thing" });
@@ -161,10 +200,16 @@ fn segments_are_joined_in_the_background_and_nothing_is_lost() {
         let answer = service.post("/documents", &json!({ "documents": things }));
         assert_eq!(answer.status, 200, "{answer:?}");
     }
-    // Together they are more than a commit joins by itself.
+    // Together they are more than a commit joins by itself: the answers did not wait for the merge.
+    let segments = || IndexReader::open(&folder).unwrap().info().segments;
+    assert_eq!(segments(), 2);
+    drop(held_up);
     let begin = std::time::Instant::now();
-    while IndexReader::open(&folder).unwrap().info().segments > 1 {
+    while segments() > 1 {
         assert!(begin.elapsed().as_secs() < 60);
+        // Another commit tries it again.
+        let answer = service.post("/documents", &json!({ "remove": ["none"] }));
+        assert_eq!(answer.status, 200, "{answer:?}");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     std::thread::scope(|scope| {
@@ -188,7 +233,7 @@ fn segments_are_joined_in_the_background_and_nothing_is_lost() {
             });
         }
     });
-    let rows = 4 + 600 + 4 * (6 * 60 - 5 * 30);
+    let rows = 4 + 2 + 600 + 4 * (6 * 60 - 5 * 30);
     assert_eq!(search::index::verify(&folder).unwrap().rows, rows);
     let index = IndexReader::open(&folder).unwrap();
     for thread in 0..4 {

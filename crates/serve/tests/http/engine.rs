@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -171,4 +172,51 @@ fn a_large_request_that_calls_itself_interactive_is_bulk() {
         assert!(service.counter("te_queue_tokens") > 0.0);
         assert_eq!(first.join().unwrap().status, 200);
     });
+}
+
+/// What happens in the next turn of a service: 1 is a panic, 2 a turn that hangs for a while.
+static FAULT: AtomicU8 = AtomicU8::new(0);
+
+const BATCH_LIMIT: Duration = Duration::from_millis(100);
+
+fn fault() {
+    match FAULT.swap(0, Ordering::SeqCst) {
+        1 => panic!("a fault of the test"),
+        2 => std::thread::sleep(BATCH_LIMIT * 20),
+        _ => {}
+    }
+}
+
+/// Waits for a status of the readiness.
+fn until_ready_is(service: &Service, status: u16) {
+    let begin = Instant::now();
+    while service.get("/readyz").status != status {
+        assert!(begin.elapsed() < LONG);
+    }
+}
+
+#[test]
+fn a_turn_that_fails_or_hangs_costs_its_requests_alone() {
+    let service = Service::new(ServeOptions {
+        batch_limit: BATCH_LIMIT,
+        in_turn: fault,
+        ..ServeOptions::default()
+    });
+    let embed = || service.post("/embed", &json!({ "inputs": "a" }));
+    FAULT.store(1, Ordering::SeqCst);
+    let failed = embed();
+    assert_eq!(failed.status, 424, "{failed:?}");
+    assert!(failed.error().contains("the batch failed"), "{failed:?}");
+    assert_eq!(embed().status, 200);
+    until(&service, |tokens| tokens == 0.0);
+    until_ready_is(&service, 200);
+    std::thread::scope(|scope| {
+        FAULT.store(2, Ordering::SeqCst);
+        let hanging = scope.spawn(embed);
+        until_ready_is(&service, 503);
+        // It is alive all the same.
+        assert_eq!(service.get("/livez").status, 200);
+        assert_eq!(hanging.join().unwrap().status, 200);
+    });
+    until_ready_is(&service, 200);
 }

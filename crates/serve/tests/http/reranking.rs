@@ -1,5 +1,7 @@
 //! Scores of a reranker.
 
+use std::time::{Duration, Instant};
+
 use model::{Device, PairScorer};
 use serde_json::json;
 use serve::ServeOptions;
@@ -166,4 +168,72 @@ fn a_search_may_be_reranked() {
         json!({ "query": QUERY, "rerank": true, "mode": "meaning", "top_k": 1, "offset": 1 });
     let page = service.post("/search", &page).json();
     assert_eq!(page["hits"][0]["id"], expected[1].0);
+}
+
+#[test]
+fn a_reranked_search_keeps_no_query_waiting() {
+    let service = Service::with(
+        ServeOptions {
+            // A query that waited behind other interactive work would be refused.
+            max_interactive_queue_seconds: 0.0,
+            max_batch_tokens: Some(64),
+            turn_pause: Duration::from_millis(20),
+            ..ServeOptions::default()
+        },
+        Parts::products().with_reranker(),
+    );
+    let product = |row| json!({ "sku": format!("P{row}"), "title": format!("bottle {row}") });
+    let products: Vec<serde_json::Value> = (0..200).map(product).collect();
+    let answer = service.post("/documents", &json!({ "documents": products }));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let search = json!({ "query": QUERY, "rerank": true, "rerank_depth": 200, "mode": "meaning" });
+    let reranked = || service.post_with("/search", &search, &[("x-priority", "interactive")]);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(reranked);
+        let begin = Instant::now();
+        // More tokens than those of the query.
+        while service.counter("te_queue_tokens") < 300.0 {
+            assert!(begin.elapsed() < Duration::from_secs(60));
+        }
+        let query = service.post("/embed", &json!({ "inputs": "a" }));
+        assert_eq!(query.status, 200, "{query:?}");
+        assert!(service.counter("te_queue_tokens") > 0.0);
+        assert_eq!(first.join().unwrap().status, 200);
+    });
+}
+
+#[test]
+fn a_reranked_search_is_refused_before_anything_is_computed() {
+    let service = Service::with(
+        ServeOptions {
+            max_queue_seconds: 0.0,
+            max_interactive_queue_seconds: 60.0,
+            max_batch_tokens: Some(64),
+            turn_pause: Duration::from_millis(2),
+            ..ServeOptions::default()
+        },
+        Parts::products().with_reranker(),
+    );
+    let bulk = json!({ "inputs": vec!["a bottle that keeps drinks cold for a day"; 2000] });
+    let computed = || service.counter("te_request_inference_duration_count");
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| service.post("/embed", &bulk));
+        let begin = Instant::now();
+        while service.counter("te_queue_tokens") == 0.0 {
+            assert!(begin.elapsed() < Duration::from_secs(60));
+        }
+        let before = computed();
+        // 50 hits are more than a turn.
+        let search = json!({ "query": QUERY, "rerank": true, "mode": "meaning" });
+        let refused = service.post("/search", &search);
+        assert_eq!(refused.status, 429, "{refused:?}");
+        assert_eq!(computed(), before);
+        // Without the reranker it is a query as others.
+        let search = json!({ "query": QUERY, "mode": "meaning" });
+        assert_eq!(service.post("/search", &search).status, 200);
+        assert_eq!(computed(), before + 1.0);
+        assert_eq!(first.join().unwrap().status, 200);
+    });
+    let search = json!({ "query": QUERY, "rerank": true, "mode": "meaning" });
+    assert_eq!(service.post("/search", &search).status, 200);
 }
