@@ -320,7 +320,9 @@ mod tests {
         assert!(attributes.require_ids().is_ok());
         assert_eq!(read("").unwrap().labels(), [""; 0]);
         // In whatever order they come.
-        let other = read("{\"id\":\"a\",\"attributes\":{\"size\":\"XL\"}}\n{\"id\":\"b\",\"attributes\":{\"brand\":\"Acme\"}}\n");
+        let other = read(
+            "{\"id\":\"a\",\"attributes\":{\"size\":\"XL\"}}\n{\"id\":\"b\",\"attributes\":{\"brand\":\"Acme\"}}\n",
+        );
         let other = other.unwrap();
         assert_eq!(other.labels(), ["brand", "size"]);
         assert_eq!(other.value("size", 0).unwrap().to_string(), "XL");

@@ -236,7 +236,10 @@ fn an_index_keeps_attributes_as_columns() {
     // So it does with other lines: its labels come in another order, one is missing, or there is one more.
     let lines = files.path("lines.jsonl");
     let mut reversed: Vec<&str> = ATTRIBUTES.lines().rev().collect();
-    reversed.insert(0, r#"{"id": "Y", "attributes": {"size": "XL", "colour": "red"}}"#);
+    reversed.insert(
+        0,
+        r#"{"id": "Y", "attributes": {"size": "XL", "colour": "red"}}"#,
+    );
     for content in [
         reversed.join("\n"),
         r#"{"id": "A", "attributes": {"colour": "silver"}}"#.to_owned(),

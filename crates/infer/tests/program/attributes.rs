@@ -340,5 +340,8 @@ fn wrong_arguments_are_refused() {
     ]);
     let error = run(&mut command).failed(1);
     // An encoder with pooling.
-    assert!(error.contains("modules.json: module 1 has the type"), "{error}");
+    assert!(
+        error.contains("modules.json: module 1 has the type"),
+        "{error}"
+    );
 }

@@ -400,7 +400,10 @@ mod tests {
         for (name, content) in [
             ("valid.csv", "title,brand\nacme pot,acme\n"),
             ("valid.tsv", "title\tbrand\nacme pot\tacme\n"),
-            ("valid.jsonl", "{\"title\": \"acme pot\", \"brand\": \"acme\"}\n"),
+            (
+                "valid.jsonl",
+                "{\"title\": \"acme pot\", \"brand\": \"acme\"}\n",
+            ),
         ] {
             let error = refused(name, content);
             assert!(error.contains("`maker`"), "{error}");

@@ -146,7 +146,10 @@ mod tests {
         // Half of the spans are wrong.
         let complete = of_rows("").unwrap();
         assert!(complete > 1.0, "{complete}");
-        assert_eq!(of_rows(", \"open\": [\"colour\", \"brand\"], \"category\": \"a\""), Some(open));
+        assert_eq!(
+            of_rows(", \"open\": [\"colour\", \"brand\"], \"category\": \"a\""),
+            Some(open)
+        );
     }
 
     #[test]

@@ -126,7 +126,9 @@ fn mean_loss(folder: &Path, tuned: &Path, temperature: f64) -> f64 {
         let text = row["text"].as_str().unwrap();
         for span in &tagger.tag(&[text], &options).unwrap().spans[0] {
             let right = row["spans"].as_array().unwrap().iter().any(|gold| {
-                gold["start"] == span.start && gold["end"] == span.end && gold["label"] == *span.label
+                gold["start"] == span.start
+                    && gold["end"] == span.end
+                    && gold["label"] == *span.label
             });
             // As in the fit: no logarithm is infinite.
             let probability = f64::from(span.score).clamp(1e-6, 1.0 - 1e-6);

@@ -191,7 +191,10 @@ mod tests {
             ("Bär dark red", vec![(4, 12, "colour".to_owned())])
         );
         let repeated = r#"{"text": "red red", "spans": [], "repeats": [{"start": 0, "end": 3, "label": "colour"}]}"#;
-        assert_eq!(row(repeated, false).0.repeats, [(0, 3, "colour".to_owned())]);
+        assert_eq!(
+            row(repeated, false).0.repeats,
+            [(0, 3, "colour".to_owned())]
+        );
     }
 
     #[test]
@@ -199,8 +202,7 @@ mod tests {
         let brand = strings(&["brand"]);
         let tokens = r#"{"tokens": ["red"], "tags": ["O"], "open": ["brand"]}"#;
         assert_eq!(row(tokens, false).0.known, Known::AllBut(brand.clone()));
-        let attributes =
-            r#"{"text": "Acme red", "attributes": {"brand": "Acme", "colour": "red"}, "open": ["brand"]}"#;
+        let attributes = r#"{"text": "Acme red", "attributes": {"brand": "Acme", "colour": "red"}, "open": ["brand"]}"#;
         assert_eq!(row(attributes, true).0.known, Known::AllBut(brand));
         let (found, _) = row(attributes, false);
         assert_eq!(found.known, Known::Only(strings(&["colour"])));

@@ -359,7 +359,8 @@ mod tests {
         let table = read(&[("a.csv", csv)], &options).unwrap();
         assert_eq!((table.len(), table.skipped()), (2, 1));
         let rows = &table.annotations.rows;
-        let open = |row: usize| -> Vec<&str> { table.annotations.open_labels(&rows[row]).collect() };
+        let open =
+            |row: usize| -> Vec<&str> { table.annotations.open_labels(&rows[row]).collect() };
         assert_eq!(
             (rows[0].category.as_deref(), open(0)),
             (Some("lamps"), vec![])
@@ -394,9 +395,8 @@ mod tests {
         let annotations = &table.annotations;
         assert_eq!(annotations.labels, ["brand"]);
         assert_eq!(annotations.without_spans, ["scent", "size"]);
-        let open = |row: usize| -> Vec<&str> {
-            annotations.open_labels(&annotations.rows[row]).collect()
-        };
+        let open =
+            |row: usize| -> Vec<&str> { annotations.open_labels(&annotations.rows[row]).collect() };
         assert_eq!((open(0), open(1)), (vec!["scent", "size"], vec!["size"]));
         // Nothing says that the first text has no colour, which no row of the file has.
         assert!(annotations.rows[0].known.is_open("colour"));

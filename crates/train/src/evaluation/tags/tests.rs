@@ -186,5 +186,8 @@ fn nothing_is_wrong_that_a_row_does_not_speak_of() {
     // The value in its other place is the value.
     let again = [vec![span(19, 23, "brand")], Vec::new()];
     let scores = evaluator.score(&again);
-    assert_eq!((scores.spans, scores.values), (counts(0, 0, 1), counts(1, 1, 1)));
+    assert_eq!(
+        (scores.spans, scores.values),
+        (counts(0, 0, 1), counts(1, 1, 1))
+    );
 }
