@@ -186,8 +186,13 @@ fn columns_of_products_make_a_tagger() {
     let temperature = settings["temperature"].as_f64().unwrap();
     let loss = |temperature: f64| mean_loss(folder.path(), &tuned, temperature);
     let fitted = loss(temperature);
-    for other in [1.0, temperature * 1.5, temperature / 1.5] {
-        assert!(fitted <= loss(other), "{temperature} {other}");
+    // The fit looks from 0.2 to 20, and its scores are float32.
+    let others = [1.0, temperature * 1.5, temperature / 1.5];
+    for other in others
+        .into_iter()
+        .filter(|other| (0.2..=20.0).contains(other))
+    {
+        assert!(fitted <= loss(other) + 1e-6, "{temperature} {other}");
     }
     assert!(temperature != 1.0, "not fitted");
     let card = std::fs::read_to_string(tuned.join("README.md")).unwrap();

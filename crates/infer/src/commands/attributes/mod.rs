@@ -284,7 +284,7 @@ fn tag_windows(
     mut sink: impl FnMut(Vec<Row>, Vec<String>) -> Result<(), Error>,
 ) -> Result<usize, Error> {
     let places = input.places.clone();
-    let mut left_out = BTreeSet::new();
+    let mut left_out: BTreeSet<String> = BTreeSet::new();
     let texts_of = |window: &[Row]| window.iter().map(|row| places.text(row)).collect();
     let tagged = compute_windows(
         &mut input.reader,

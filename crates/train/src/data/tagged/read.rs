@@ -225,8 +225,11 @@ impl Reading<'_> {
             });
             numbered.collect()
         };
+        // A label has its number from a span.
+        let mut repeats = row.repeats;
+        repeats.retain(|(.., label)| row.spans.iter().any(|(.., known)| known == label));
         let spans = numbered(row.spans);
-        let mut repeats = numbered(row.repeats);
+        let mut repeats = numbered(repeats);
         repeats.retain(|repeat| !spans.contains(repeat));
         self.named.extend(row.known.names().iter().cloned());
         self.named.extend(row.named_open);
