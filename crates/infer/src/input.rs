@@ -24,6 +24,7 @@ impl From<&ReadArgs> for ReaderOptions {
             // The vector of an empty text is as close to one product as to another.
             skip_empty_rows: true,
             missing_is_bad: false,
+            keep_objects: false,
         }
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Selection {
     require: Vec<String>,
     /// Whether the first row of JSON determines the columns.
     pub(crate) missing_is_bad: bool,
+    /// Whether rows of JSON are kept as they are.
+    pub(crate) keep_objects: bool,
 }
 
 /// The columns to read of a file. Their values come in the order of `names`.
@@ -70,6 +72,7 @@ impl Selection {
             id: options.id_column.clone(),
             require: options.require.clone(),
             missing_is_bad: options.missing_is_bad,
+            keep_objects: options.keep_objects,
         }
     }
 

@@ -86,6 +86,7 @@ pub use encoding::{Encoding, UnknownEncoding};
 pub use error::{ColumnErrorKind, Numbering, ReadError, RowErrorKind};
 pub use format::{Format, UnknownFormat};
 pub use input::MAX_ROW_BYTES;
+pub use json::JsonObject;
 pub use notes::Note;
 pub use options::{Delimiter, Quoting, ReaderOptions, UnknownDelimiter};
 pub use reader::RowReader;
@@ -107,6 +108,8 @@ pub struct Row {
     pub id: Option<String>,
     /// Values of the selected columns, in the order of selection.
     pub fields: Vec<String>,
+    /// The row as a file of JSON has it; `None` in other formats and without [`ReaderOptions::keep_objects`].
+    pub object: Option<JsonObject>,
 }
 
 impl Row {

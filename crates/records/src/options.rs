@@ -35,6 +35,8 @@ pub struct ReaderOptions {
     /// Take a key that a JSON row lacks, and a null, as a bad row instead of an empty text. The first
     /// row of JSON then determines the columns.
     pub missing_is_bad: bool,
+    /// Keep every row of JSON as its file has it, in [`Row::object`](crate::Row::object).
+    pub keep_objects: bool,
 }
 
 /// Meaning of `"` in CSV and TSV.

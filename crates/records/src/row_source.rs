@@ -2,6 +2,7 @@
 
 use crate::columns::Selected;
 use crate::error::ReadError;
+use crate::json::JsonObject;
 use crate::notes::Note;
 
 /// The rows of one file.
@@ -11,6 +12,11 @@ pub(crate) trait RowSource: Send {
 
     /// The next row; [`ReadError::Row`] where only that one is bad.
     fn next(&mut self) -> Result<Option<Values>, ReadError>;
+
+    /// The last row as a file of JSON has it, if it is kept.
+    fn take_object(&mut self) -> Option<JsonObject> {
+        None
+    }
 
     /// Which of the selected columns any row had so far, and all columns; `None` where the file has a
     /// list of them.

@@ -146,3 +146,31 @@ fn named_columns_are_read_and_no_others() {
     assert_eq!(columns, ["score", "query"]);
     assert_eq!(rows, [["0.50", "kettle"], ["-1e3", "12"]]);
 }
+
+#[test]
+fn rows_of_json_are_kept_as_the_file_has_them() {
+    let json = "[{\"title\": \"Pan\", \"price\": 1.50, \"of\":\n{\"a\": [1, \"x\\n\"]}, \"size\": NaN, \"none\": null}, {}]";
+    let keeping = ReaderOptions {
+        keep_objects: true,
+        ..ReaderOptions::default()
+    };
+    for (options, is_kept) in [(keeping, true), (ReaderOptions::default(), false)] {
+        let (_folder, source) = file("rows.json", json);
+        let reader = RowReader::open_every_scalar(&source, &options).unwrap();
+        let rows: Vec<Row> = reader.map(Result::unwrap).collect();
+        assert_eq!(rows[0].fields, ["Pan", "1.50"]);
+        let Some(object) = &rows[0].object else {
+            assert!(!is_kept);
+            continue;
+        };
+        assert!(is_kept);
+        let expected = "{\"title\": \"Pan\", \"price\": 1.50, \"of\": {\"a\": [1, \"x\\n\"]}, \"size\": NaN, \"none\": null}";
+        assert_eq!(object.text(), expected);
+        let filled: Vec<&str> = object.filled_keys().collect();
+        assert_eq!(filled, ["title", "price", "of"]);
+        assert!(object.has("none") && !object.has("a"));
+        let empty = rows[1].object.as_ref().unwrap();
+        assert!(empty.is_empty());
+        assert_eq!(empty.text(), "{}");
+    }
+}

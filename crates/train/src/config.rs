@@ -5,6 +5,7 @@
 //! adds what follows from several of them.
 
 mod given;
+mod of_tagger;
 
 use std::path::{Path, PathBuf};
 
@@ -14,8 +15,9 @@ use model::hub::DEFAULT_MODEL;
 use model::{Device, Precision};
 use serde::{Serialize, Serializer};
 
-pub(crate) use self::given::{Given, GivenForReranker, GivenForTagger};
-pub(crate) use self::given::{TAGGER_DEFAULTS, as_arguments, options_of_encoder};
+pub(crate) use self::given::{Given, GivenForReranker};
+pub(crate) use self::given::{as_arguments, options_of_encoder};
+pub(crate) use self::of_tagger::{GivenForTagger, TAGGER_DEFAULTS};
 use crate::data::{ColumnMap, LabelColumn, SamplerKind, TaggedOptions};
 use crate::error::TrainError;
 use crate::train::schedule::Decay;

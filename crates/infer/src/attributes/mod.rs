@@ -23,7 +23,7 @@ pub(crate) use query::QueryAttributes;
 #[derive(Debug)]
 pub(crate) struct Attributes {
     path: PathBuf,
-    /// In the order in which they first occur.
+    /// Sorted: the same labels are the same columns, in whatever order lines have them.
     labels: Vec<String>,
     /// For each label, by line.
     columns: Vec<Column>,
@@ -82,7 +82,7 @@ impl Attributes {
         Ok(builder.finish(path))
     }
 
-    /// The labels, in the order in which they first occur.
+    /// The labels, sorted.
     pub(crate) fn labels(&self) -> &[String] {
         &self.labels
     }
@@ -265,10 +265,13 @@ impl Builder {
             let _ = fill(&mut column, count);
             column.finish()
         });
+        let mut named: Vec<(String, Column)> = self.labels.into_iter().zip(columns).collect();
+        named.sort_by(|one, other| one.0.cmp(&other.0));
+        let (labels, columns) = named.into_iter().unzip();
         Attributes {
             path: path.to_owned(),
-            labels: self.labels,
-            columns: columns.collect(),
+            labels,
+            columns,
             lines: self.lines.unwrap_or(Lines::InOrder(0)),
             several: self.several,
         }
@@ -316,6 +319,15 @@ mod tests {
         assert_eq!(attributes.several, 1);
         assert!(attributes.require_ids().is_ok());
         assert_eq!(read("").unwrap().labels(), [""; 0]);
+        // In whatever order they come.
+        let other = read(
+            "{\"id\":\"a\",\"attributes\":{\"size\":\"XL\"}}\n{\"id\":\"b\",\"attributes\":{\"brand\":\"Acme\"}}\n",
+        );
+        let other = other.unwrap();
+        assert_eq!(other.labels(), ["brand", "size"]);
+        assert_eq!(other.value("size", 0).unwrap().to_string(), "XL");
+        assert_eq!(other.value("brand", 0), None);
+        assert_eq!(other.value("brand", 1).unwrap().to_string(), "Acme");
     }
 
     #[test]

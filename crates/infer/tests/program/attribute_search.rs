@@ -244,6 +244,28 @@ fn an_index_keeps_attributes_as_columns() {
         "{}",
         again.err
     );
+    // So it does with other lines: its labels come in another order, one is missing, or there is one more.
+    let lines = files.path("lines.jsonl");
+    let mut reversed: Vec<&str> = ATTRIBUTES.lines().rev().collect();
+    reversed.insert(
+        0,
+        r#"{"id": "Y", "attributes": {"size": "XL", "colour": "red"}}"#,
+    );
+    for content in [
+        reversed.join("\n"),
+        r#"{"id": "A", "attributes": {"colour": "silver"}}"#.to_owned(),
+        ATTRIBUTES.to_owned(),
+    ] {
+        std::fs::write(&lines, &content).unwrap();
+        let built = files.build(&["--attributes", text(&lines)]);
+        assert_eq!(built.code, 0, "{content}: {}", built.err);
+        assert_eq!(
+            built.err.contains("`size` does not count"),
+            content.contains("size"),
+            "{}",
+            built.err
+        );
+    }
     // Rows that are added need theirs.
     let add = |more: &[&str]| {
         let products = text(&files.products);

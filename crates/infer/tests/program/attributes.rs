@@ -115,6 +115,43 @@ fn rows_keep_their_columns_and_get_more() {
 }
 
 #[test]
+fn rows_of_json_keep_all_their_keys() {
+    let mut rows = vec![
+        r#"{"title": "acme red kettle", "price": 1.50, "tags": ["a", "b"], "of": {"a": null}, "brand": []}"#
+            .to_owned(),
+    ];
+    // The first rows tell the columns; this one has a key that they do not have.
+    rows.extend((0..2000).map(|row| format!("{{\"title\": \"{} {row}\"}}", "x".repeat(600))));
+    rows.push(r#"{"title": "acme pot", "late": NaN, "price": 2}"#.to_owned());
+    let (folder, input) = file("p.jsonl", rows.join("\n"));
+    let input = ["--input", text(&input), "--column", "title"];
+    let more = ["--output-format", "rows-jsonl"];
+    let printed = run(&mut attributes(&[&input[..], &more].concat())).ok();
+    let printed: Vec<&str> = printed.lines().collect();
+    assert_eq!(printed.len(), rows.len());
+    assert_eq!(
+        printed[0],
+        r#"{"title": "acme red kettle", "price": 1.50, "tags": ["a", "b"], "of": {"a": null}, "brand": [],"extracted_brand":"acme","colour":"red"}"#
+    );
+    let last = printed.last().unwrap();
+    assert!(
+        last.starts_with(r#"{"title": "acme pot", "late": NaN, "price": 2,"brand":"#),
+        "{last}"
+    );
+    // A table has no place for some of them, which a note says.
+    let output = folder.path().join("tagged.csv");
+    let more = ["--output", text(&output)];
+    let table = run(&mut attributes(&[&input[..], &more].concat()));
+    assert!(
+        table.err.contains("no column for lists") && table.err.contains("`brand`, `of`, `tags`"),
+        "{}",
+        table.err
+    );
+    let written = std::fs::read_to_string(&output).unwrap();
+    assert!(written.starts_with("title,price,brand,colour\nacme red kettle,1.50,acme,red\n"));
+}
+
+#[test]
 fn a_category_limits_the_labels() {
     let folder = tempfile::tempdir().unwrap();
     for name in names(Path::new(TAGGER)) {
@@ -304,7 +341,7 @@ fn wrong_arguments_are_refused() {
     let error = run(&mut command).failed(1);
     // An encoder with pooling.
     assert!(
-        error.contains("modules.json") || error.contains("train tag"),
+        error.contains("modules.json: module 1 has the type"),
         "{error}"
     );
 }

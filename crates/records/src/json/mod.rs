@@ -1,10 +1,12 @@
 //! JSON: one object per line, an array of objects, or one object after another.
 
+mod object;
 mod stream;
 mod value;
 
 use std::collections::VecDeque;
 
+pub use self::object::JsonObject;
 use self::stream::Stream;
 pub(crate) use self::value::replace_numbers;
 use self::value::{add_kinds, array_of_objects, has, values_of};
@@ -30,6 +32,9 @@ pub(crate) struct JsonRows {
     keys: Vec<(String, Kind)>,
     /// Rows that were looked at.
     ahead: VecDeque<RawRow>,
+    keep_objects: bool,
+    /// The last row.
+    object: Option<JsonObject>,
     notes: Vec<Note>,
 }
 
@@ -43,6 +48,8 @@ enum Layout {
 struct RawRow {
     line: u64,
     offset: u64,
+    /// The bytes as the file has them, if they are kept.
+    original: Option<Vec<u8>>,
     json: Result<Vec<u8>, RowErrorKind>,
 }
 
@@ -66,6 +73,8 @@ impl JsonRows {
             seen: Vec::new(),
             keys: Vec::new(),
             ahead: VecDeque::new(),
+            keep_objects: selection.keep_objects,
+            object: None,
             notes: Vec::new(),
         };
         rows.look_ahead(selection, only)?;
@@ -164,7 +173,13 @@ impl JsonRows {
             Layout::Lines => self.next_line()?,
             Layout::Stream(stream) => stream.next(&mut self.input)?,
         };
-        if let Some(RawRow { json: Ok(json), .. }) = &mut raw {
+        if let Some(RawRow {
+            json: Ok(json),
+            original,
+            ..
+        }) = &mut raw
+        {
+            *original = self.keep_objects.then(|| json.clone());
             replace_numbers(json);
         }
         Ok(raw)
@@ -182,14 +197,19 @@ impl JsonRows {
                 Line::Whole if json.trim_ascii().is_empty() => continue,
                 Line::Whole => Ok(json),
             };
-            return Ok(Some(RawRow { line, offset, json }));
+            return Ok(Some(RawRow {
+                line,
+                offset,
+                original: None,
+                json,
+            }));
         }
     }
 
     fn values(&mut self, raw: RawRow) -> Result<Vec<Option<String>>, RowErrorKind> {
         let json = raw.json?;
         let names = &self.selected.names;
-        values_of(&json, names, &mut self.seen).map_err(|problem| {
+        let values = values_of(&json, names, &mut self.seen).map_err(|problem| {
             // Only keys and chosen values must be UTF-8.
             let lossy = String::from_utf8_lossy(&json);
             let mut is_json = || values_of(lossy.as_bytes(), names, &mut self.seen).is_ok();
@@ -198,7 +218,16 @@ impl JsonRows {
             } else {
                 problem
             }
-        })
+        })?;
+        self.object = match raw.original {
+            Some(original) => {
+                let text = str::from_utf8(&original);
+                let text = text.map_err(|_| self.input.not_utf8(&original, raw.offset))?;
+                Some(JsonObject::new(text, &json)?)
+            }
+            None => None,
+        };
+        Ok(values)
     }
 }
 
@@ -219,6 +248,10 @@ impl RowSource for JsonRows {
         self.values(raw)
             .map(|values| Some(Values { line, values }))
             .map_err(|problem| self.input.row_error(line, problem))
+    }
+
+    fn take_object(&mut self) -> Option<JsonObject> {
+        self.object.take()
     }
 
     fn unseen(&self) -> Option<(Vec<bool>, Vec<String>)> {

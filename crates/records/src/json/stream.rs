@@ -37,6 +37,7 @@ impl Stream {
                 return Ok(cut.then(|| RawRow {
                     line: input.next_line_number(),
                     offset: input.offset(),
+                    original: None,
                     json: Err(RowErrorKind::JsonStructure(
                         "the array is cut short; it has no `]`",
                     )),
@@ -65,7 +66,12 @@ impl Stream {
                 Err(problem)
             }
         };
-        Ok(Some(RawRow { line, offset, json }))
+        Ok(Some(RawRow {
+            line,
+            offset,
+            original: None,
+            json,
+        }))
     }
 
     /// Goes on after a broken value at the next line that begins like this one.

@@ -59,6 +59,15 @@ pub(super) fn add_kinds(json: &str, keys: &mut Vec<(String, Kind)>) -> Result<()
     Ok(())
 }
 
+/// The keys of an object, and whether each has a value: no null.
+pub(super) fn keys_of(json: &[u8]) -> Result<Vec<(String, bool)>, RowErrorKind> {
+    let is_filled = |value: &str| value != "null" && value.as_bytes() != NOT_A_NUMBER.1;
+    let keys = keep(json, |_| true)?.into_iter();
+    Ok(keys
+        .map(|(key, value)| (key, is_filled(value.get())))
+        .collect())
+}
+
 /// The path of the first array of objects in an object: on the way to a column, or anywhere.
 pub(super) fn array_of_objects(json: &[u8], column: Option<&str>, depth: usize) -> Option<String> {
     // The rest of the path behind a key, if the path goes on.

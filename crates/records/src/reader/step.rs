@@ -63,6 +63,7 @@ impl RowReader {
             line,
             id,
             fields,
+            object: self.rows.take_object(),
         }))
     }
 

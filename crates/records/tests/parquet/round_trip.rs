@@ -23,6 +23,7 @@ fn record(line: u64, id: &str, fields: &[&str]) -> Row {
         line,
         id: Some(id.to_owned()),
         fields: fields.iter().map(|&field| field.to_owned()).collect(),
+        object: None,
     }
 }
 

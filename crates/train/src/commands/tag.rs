@@ -1,5 +1,7 @@
 //! `tag`: train a tagger, or write its rows in one form.
 
+use std::io::{BufWriter, Write};
+
 use program::Console;
 
 use super::fit;
@@ -50,5 +52,9 @@ fn convert(config: &FitConfig, notes: Console) -> Result<(), TrainError> {
             table.skipped()
         ));
     }
-    super::print(|out| write(&mut std::io::BufWriter::new(out), &table))
+    super::print(|out| {
+        let mut out = BufWriter::new(out);
+        write(&mut out, &table)?;
+        out.flush()
+    })
 }

@@ -110,6 +110,30 @@ impl DataError {
         |source| Self::Columns { file, source }
     }
 
+    /// Whether files may lack columns that are named, and so have rows of another form.
+    pub(crate) fn may_lack_columns(&self) -> bool {
+        match self {
+            Self::Read(error) => !error.is_row() && !matches!(error, ReadError::Io { .. }),
+            // Far into a long file of JSON no row had the column of the text yet.
+            Self::Tagged { source, .. } => matches!(source, TaggedFault::Empty),
+            _ => false,
+        }
+    }
+
+    /// Whether a file of texts with spans is none from its first line on.
+    pub(crate) fn is_of_no_spans(&self) -> bool {
+        let Self::Tagged {
+            line: 1, source, ..
+        } = self
+        else {
+            return false;
+        };
+        matches!(
+            source,
+            TaggedFault::NoSpans | TaggedFault::NoTag(_) | TaggedFault::UnknownTag(_)
+        )
+    }
+
     /// Whether only one row is bad, so that reading can continue with the next one.
     #[must_use]
     pub(crate) fn is_row(&self) -> bool {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hash::Fnv1a;
 use super::table::TextTable;
-use super::tagged::Annotation;
+use super::tagged::{Annotation, Annotations};
 
 /// Number of rows, and a hash of their texts, scores, labels and groups in order. Equal rows have the
 /// same fingerprint on every machine.
@@ -51,7 +51,7 @@ impl TextTable {
                 hash.write(&group.to_le_bytes());
             }
             if let Some(annotation) = self.annotations.rows.get(row.number()) {
-                add(&mut hash, annotation);
+                add(&mut hash, &self.annotations, annotation);
             }
         }
         Fingerprint {
@@ -62,16 +62,18 @@ impl TextTable {
 }
 
 /// Adds the spans of a row. The numbers of labels follow from the rows before.
-fn add(hash: &mut Fnv1a, annotation: &Annotation) {
-    let mut number = |number: usize| hash.write(&(number as u64).to_le_bytes());
-    for span in &annotation.spans {
-        [span.start, span.end, span.label]
-            .into_iter()
-            .for_each(&mut number);
+fn add(hash: &mut Fnv1a, annotations: &Annotations, annotation: &Annotation) {
+    for spans in [&annotation.spans, &annotation.repeats] {
+        for span in spans {
+            for number in [span.start, span.end, span.label] {
+                hash.write(&(number as u64).to_le_bytes());
+            }
+        }
+        hash.write(END);
     }
-    number(usize::MAX);
-    for &label in &annotation.open {
-        number(label);
+    for label in annotations.open_labels(annotation) {
+        hash.write(label.as_bytes());
+        hash.write(END);
     }
     hash.write(
         annotation

@@ -47,5 +47,7 @@ pub(crate) use split::split;
 pub(crate) use table::Row;
 pub use table::{Example, TextTable};
 pub use tagged::TaggedFault;
-pub(crate) use tagged::{LabelColumn, TaggedOptions, schema, targets, value, write};
+pub(crate) use tagged::{
+    Known, LabelColumn, LabelledSpan, TaggedOptions, schema, targets, value, write,
+};
 pub(crate) use vectors::TextVectors;

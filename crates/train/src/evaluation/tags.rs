@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use super::error::{EvaluationError, SetupError};
 use super::scores::Scores;
-use crate::data::{TextTable, normalised_hash, value};
+use crate::data::{Known, LabelledSpan, TextTable, normalised_hash, value};
 
 /// A label, and a hash of a value in lower case.
 type LabelledValue = (String, u64);
@@ -23,8 +23,10 @@ pub(crate) struct TagEvaluator {
     pub(crate) categories: Vec<Option<String>>,
     /// The right spans of each text: start, end and label.
     gold: Vec<Vec<(usize, usize, String)>>,
-    /// The labels of each text about which nothing is known beside its spans.
-    open: Vec<Vec<String>>,
+    /// Further places of their values, where a span is neither right nor wrong.
+    repeats: Vec<Vec<(usize, usize, String)>>,
+    /// The labels of each text that are not open.
+    known: Vec<Known>,
     /// The values of training; `None` if they are not known.
     seen: Option<HashSet<LabelledValue>>,
 }
@@ -77,7 +79,7 @@ pub(crate) struct TagScores {
     pub(crate) labels: BTreeMap<String, SpanCounts>,
     /// Values, of the labels that a text has: a span with another label costs nothing (ExtractGPT's rule).
     pub(crate) values: SpanCounts,
-    /// Spans whose values are not in training; `None` if its values are not known.
+    /// Spans whose values are not in training; `None` if its values are not known. Without such a right span it says nothing.
     pub(crate) unseen: Option<SpanCounts>,
 }
 
@@ -88,7 +90,7 @@ impl TagScores {
             .with("span_precision", self.spans.precision())
             .with("span_recall", self.spans.recall())
             .with("value_f1", self.values.f1());
-        match self.unseen {
+        match self.unseen.filter(|unseen| unseen.gold > 0) {
             Some(unseen) => scores.with("unseen_f1", unseen.f1()),
             None => scores,
         }
@@ -110,17 +112,16 @@ impl TagEvaluator {
         let mut evaluator = Self::default();
         for &row in rows {
             let annotation = &annotations.rows[row];
-            let spans = annotation.spans.iter();
+            let named = |spans: &[LabelledSpan]| {
+                let spans = spans.iter();
+                let named = spans.map(|span| (span.start, span.end, name(span.label)));
+                named.collect::<Vec<_>>()
+            };
             evaluator.texts.push(table.text(row, 0).to_owned());
             evaluator.categories.push(annotation.category.clone());
-            evaluator.gold.push(
-                spans
-                    .map(|span| (span.start, span.end, name(span.label)))
-                    .collect(),
-            );
-            evaluator
-                .open
-                .push(annotation.open.iter().map(|&label| name(label)).collect());
+            evaluator.gold.push(named(&annotation.spans));
+            evaluator.repeats.push(named(&annotation.repeats));
+            evaluator.known.push(annotation.known.clone());
         }
         Ok(evaluator)
     }
@@ -157,15 +158,26 @@ impl TagEvaluator {
         Ok(self.score(&tagged.spans))
     }
 
-    /// Whether each of these spans of a text is right.
-    pub(crate) fn are_right(&self, text: usize, spans: &[Span]) -> Vec<bool> {
-        let is_right = |span: &Span| {
-            let mut gold = self.gold[text].iter();
-            gold.any(|(start, end, label)| {
-                (*start, *end, label) == (span.start, span.end, &span.label)
-            })
-        };
-        spans.iter().map(is_right).collect()
+    /// These spans of a text, and whether each is right. Left out are those of which nothing says it: further spans of an open
+    /// label, and those where the text has a value again.
+    pub(crate) fn judged<'a>(
+        &'a self,
+        text: usize,
+        spans: &'a [Span],
+    ) -> impl Iterator<Item = (&'a Span, bool)> {
+        let judged = self.judged_values(text, spans);
+        judged.filter(move |(span, right)| *right || !has(&self.repeats[text], span))
+    }
+
+    /// The same, with the spans where the text has a value again: the value is right there, too.
+    fn judged_values<'a>(
+        &'a self,
+        text: usize,
+        spans: &'a [Span],
+    ) -> impl Iterator<Item = (&'a Span, bool)> {
+        let judged = spans.iter();
+        let judged = judged.map(move |span| (span, has(&self.gold[text], span)));
+        judged.filter(move |(span, right)| *right || !self.known[text].is_open(&span.label))
     }
 
     /// The scores of the spans of all texts.
@@ -175,17 +187,11 @@ impl TagEvaluator {
             ..TagScores::default()
         };
         for (text, found) in found.iter().enumerate() {
-            // Nothing says whether a further span of an open label is wrong.
-            let is_right = self.are_right(text, found);
-            let judged = found.iter().zip(is_right);
-            let judged =
-                judged.filter(|(span, right)| *right || !self.open[text].contains(&span.label));
-            let judged: Vec<(&Span, bool)> = judged.collect();
-            for (span, right) in &judged {
+            for (span, right) in self.judged(text, found) {
                 let is_unseen = self.is_unseen(text, span.start, span.end, &span.label);
                 scores.each(&span.label, is_unseen, |counts| {
                     counts.found += 1;
-                    counts.correct += usize::from(*right);
+                    counts.correct += usize::from(right);
                 });
             }
             for (start, end, label) in &self.gold[text] {
@@ -200,9 +206,8 @@ impl TagEvaluator {
                 .map(|(start, end, label)| of_text(*start, *end, label));
             let gold: HashSet<(String, String)> = gold.collect();
             let labels: HashSet<&String> = gold.iter().map(|(label, _)| label).collect();
-            let found = judged
-                .iter()
-                .filter(|(span, _)| labels.contains(&span.label));
+            let found = self.judged_values(text, found);
+            let found = found.filter(|(span, _)| labels.contains(&span.label));
             let found: HashSet<_> = found
                 .map(|(span, _)| of_text(span.start, span.end, &span.label))
                 .collect();
@@ -219,6 +224,12 @@ impl TagEvaluator {
             !seen.contains(&(label.to_owned(), hash))
         })
     }
+}
+
+/// Whether a span is one of these.
+fn has(spans: &[(usize, usize, String)], span: &Span) -> bool {
+    let mut spans = spans.iter();
+    spans.any(|(start, end, label)| (*start, *end, label) == (span.start, span.end, &span.label))
 }
 
 impl TagScores {

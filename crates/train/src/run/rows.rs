@@ -330,23 +330,32 @@ fn read(
     Ok((table, rows_of_paths))
 }
 
-/// Reads texts with spans. Validation rows may have spans where the training rows are those of product files.
+/// Reads texts with spans. Validation rows may have spans where the training rows are those of product files: then they lack
+/// the columns.
 fn read_tagged(
     settings: &Settings,
     files: &[PathBuf],
     role: DataRole,
 ) -> Result<TextTable, DataError> {
     let options = settings.tagged_options();
-    let read = TextTable::read_tagged(files, &options);
-    if role == DataRole::Train || options.labels.is_empty() {
-        return read;
+    match role {
+        DataRole::Train => TextTable::read_tagged(files, &options),
+        DataRole::Validation => read_validation(options, files),
     }
-    read.or_else(|error| {
-        let spans = TaggedOptions {
-            labels: Vec::new(),
-            ..options
-        };
-        TextTable::read_tagged(files, &spans).map_err(|_| error)
+}
+
+fn read_validation(options: TaggedOptions, files: &[PathBuf]) -> Result<TextTable, DataError> {
+    let error = match TextTable::read_tagged(files, &options) {
+        Err(error) if !options.labels.is_empty() && error.may_lack_columns() => error,
+        read => return read,
+    };
+    let spans = TaggedOptions {
+        labels: Vec::new(),
+        ..options
+    };
+    TextTable::read_tagged(files, &spans).map_err(|of_spans| match of_spans.is_of_no_spans() {
+        true => error,
+        false => of_spans,
     })
 }
 
@@ -361,6 +370,48 @@ fn demo_pairs() -> Result<TextTable, TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The error of validation rows in a file, where training rows have the columns `title` and `maker`.
+    fn refused(name: &str, content: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let options = TaggedOptions {
+            labels: vec!["brand=maker".parse().unwrap()],
+            ..TaggedOptions::default()
+        };
+        let error = read_validation(options, &[path]).unwrap_err();
+        error.to_string()
+    }
+
+    #[test]
+    fn validation_rows_without_the_columns_are_rows_with_spans() {
+        let bad = concat!(
+            r#"{"text": "acme", "spans": []}"#,
+            "\n",
+            r#"{"text": "acme", "spans": [{"start": 0, "end": 9, "label": "brand"}]}"#
+        );
+        let error = refused("valid.jsonl", bad);
+        assert!(error.contains("line 2: the span 0 to 9"), "{error}");
+        let conll = "acme\tB-brand\n\npot\tI-brand\n";
+        let error = refused("valid.conll", conll);
+        assert!(error.contains("line 3: the tag `I-brand`"), "{error}");
+        // A product file without the column.
+        for (name, content) in [
+            ("valid.csv", "title,brand\nacme pot,acme\n"),
+            ("valid.tsv", "title\tbrand\nacme pot\tacme\n"),
+            (
+                "valid.jsonl",
+                "{\"title\": \"acme pot\", \"brand\": \"acme\"}\n",
+            ),
+        ] {
+            let error = refused(name, content);
+            assert!(error.contains("`maker`"), "{error}");
+        }
+        // One with a bad row.
+        let error = refused("valid.csv", "title,maker\nacme pot,acme\npot\n");
+        assert!(error.contains("line 3"), "{error}");
+    }
 
     #[test]
     fn there_are_five_demo_pairs() {

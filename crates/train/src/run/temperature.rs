@@ -10,7 +10,7 @@ use super::finish::Finish;
 use crate::error::TrainError;
 use crate::evaluation::TagEvaluator;
 
-/// Fewer spans of validation rows say too little: the temperature stays 1.
+/// Fewer found spans of validation rows say too little: the temperature stays 1.
 const FEWEST_SPANS: usize = 50;
 
 /// The range of temperatures.
@@ -38,7 +38,7 @@ impl Finish<'_> {
         let tagger = tagger.with_model(self.checkpoint, tuned.clone())?;
         let Some(temperature) = fitted(&tagger, &evaluator)? else {
             notes.note(format_args!(
-                "the validation rows have fewer than {FEWEST_SPANS} found spans: the scores of spans are not fitted"
+                "fewer than {FEWEST_SPANS} of the found spans can be compared with the validation rows: the scores of spans are not fitted"
             ));
             return Ok(());
         };
@@ -51,16 +51,16 @@ impl Finish<'_> {
 }
 
 /// The temperature with the least mean `-log p` of whether a span is right, for spans that are right with the probability of
-/// their score; `None` for too few spans.
+/// their score; `None` for too few spans of which the rows say whether they are right.
 fn fitted(tagger: &Tagger, evaluator: &TagEvaluator) -> Result<Option<f64>, TrainError> {
     let logits = tagger.logits(&evaluator.texts, |_| ControlFlow::Continue(()))?;
     let judged = |temperature: f64| -> Vec<(f64, bool)> {
         let texts = logits.iter().zip(&evaluator.categories).enumerate();
         let of_text = |(text, (logits, category)): (usize, (_, &Option<String>))| {
             let spans = tagger.decode(logits, category.as_deref(), temperature);
-            let right = evaluator.are_right(text, &spans);
-            let scores = spans.into_iter().map(|span| f64::from(span.score));
-            scores.zip(right).collect::<Vec<_>>()
+            let judged = evaluator.judged(text, &spans);
+            let judged = judged.map(|(span, right)| (f64::from(span.score), right));
+            judged.collect::<Vec<_>>()
         };
         texts.flat_map(of_text).collect()
     };
@@ -109,6 +109,7 @@ fn smallest(value: impl Fn(f64) -> f64, [mut low, mut high]: [f64; 2]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{TaggedOptions, TextTable};
 
     #[test]
     fn the_search_finds_the_minimum() {
@@ -116,6 +117,39 @@ mod tests {
         // The last interval is 5 * 0.618^16 wide.
         assert!((found - 0.7).abs() < 2.5e-3, "{found}");
         assert!(smallest(|place| place, [0.0, 1.0]) < 1e-3);
+    }
+
+    /// The fitted temperature of a tagger of brands and colours for a text whose brand is right, again and again.
+    fn of_rows(end: &str) -> Option<f64> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.jsonl");
+        let row = format!(
+            "{{\"text\": \"acme red kettle\", \"spans\": [{{\"start\": 0, \"end\": 4, \"label\": \"brand\"}}]{end}}}\n"
+        );
+        std::fs::write(&path, row.repeat(FEWEST_SPANS)).unwrap();
+        let table = TextTable::read_tagged(&[path], &TaggedOptions::default()).unwrap();
+        let rows: Vec<usize> = (0..table.len()).collect();
+        let evaluator = TagEvaluator::of_rows(&table, &rows).unwrap();
+        let tagger = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../model/tests/fixtures/taggers/mpnet"
+        );
+        let tagger = Tagger::builder().load(tagger).unwrap();
+        fitted(&tagger, &evaluator).unwrap()
+    }
+
+    #[test]
+    fn only_spans_that_the_rows_speak_of_fit_the_temperature() {
+        // All brands are right, and nothing says that the colours are wrong: the scores are too low.
+        let open = of_rows(", \"open\": [\"colour\"]").unwrap();
+        assert!(open < 1.0, "{open}");
+        // Half of the spans are wrong.
+        let complete = of_rows("").unwrap();
+        assert!(complete > 1.0, "{complete}");
+        assert_eq!(
+            of_rows(", \"open\": [\"colour\", \"brand\"], \"category\": \"a\""),
+            Some(open)
+        );
     }
 
     #[test]

@@ -103,6 +103,47 @@ fn small() -> String {
     folder.to_str().unwrap().to_owned()
 }
 
+/// The mean of `-log p` of whether the spans that a tagger finds in `spans.jsonl` are right, with another temperature.
+fn mean_loss(folder: &Path, tuned: &Path, temperature: f64) -> f64 {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(tuned).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let path = copy.path().join("tagger.json");
+    let mut settings: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    settings["temperature"] = temperature.into();
+    std::fs::write(&path, settings.to_string()).unwrap();
+    let tagger = tagger(copy.path());
+    let rows = std::fs::read_to_string(folder.join("spans.jsonl")).unwrap();
+    let (mut sum, mut count) = (0.0, 0);
+    for row in rows.lines() {
+        let row: Value = serde_json::from_str(row).unwrap();
+        let mut options = TagOptions::default();
+        options.categories = vec![row["category"].as_str()];
+        let text = row["text"].as_str().unwrap();
+        for span in &tagger.tag(&[text], &options).unwrap().spans[0] {
+            let right = row["spans"].as_array().unwrap().iter().any(|gold| {
+                gold["start"] == span.start
+                    && gold["end"] == span.end
+                    && gold["label"] == *span.label
+            });
+            // As in the fit: no logarithm is infinite.
+            let probability = f64::from(span.score).clamp(1e-6, 1.0 - 1e-6);
+            sum -= if right {
+                probability.ln()
+            } else {
+                (1.0 - probability).ln()
+            };
+            count += 1;
+        }
+    }
+    assert!(count > 0);
+    sum / f64::from(count)
+}
+
 #[test]
 fn columns_of_products_make_a_tagger() {
     let folder = folder();
@@ -123,7 +164,7 @@ fn columns_of_products_make_a_tagger() {
         .iter()
         .map(|scores| scores["scores"]["span_f1"].as_f64().unwrap());
     // The colours of half of the rows are open there.
-    assert!(best.fold(0.0, f64::max) > 0.95, "{scores:?}");
+    assert!(best.fold(0.0, f64::max) > 0.9, "{scores:?}");
 
     let tagger = tagger(&tuned);
     assert_eq!(tagger.labels().labels(), ["brand", "colour"]);
@@ -141,8 +182,19 @@ fn columns_of_products_make_a_tagger() {
         settings["categories"]["home"],
         serde_json::json!(["brand", "colour"])
     );
-    // 160 spans are enough to fit it.
-    assert_ne!(settings["temperature"], serde_json::json!(1.0));
+    // 160 spans are enough to fit it, and the rows of validation are those that it is fitted to.
+    let temperature = settings["temperature"].as_f64().unwrap();
+    let loss = |temperature: f64| mean_loss(folder.path(), &tuned, temperature);
+    let fitted = loss(temperature);
+    // The fit looks from 0.2 to 20, and its scores are float32.
+    let others = [1.0, temperature * 1.5, temperature / 1.5];
+    for other in others
+        .into_iter()
+        .filter(|other| (0.2..=20.0).contains(other))
+    {
+        assert!(fitted <= loss(other) + 1e-6, "{temperature} {other}");
+    }
+    assert!(temperature != 1.0, "not fitted");
     let card = std::fs::read_to_string(tuned.join("README.md")).unwrap();
     for part in [
         "pipeline_tag: token-classification",
@@ -178,9 +230,9 @@ fn columns_of_products_make_a_tagger() {
     )));
     let json: Value = serde_json::from_str(&json).unwrap();
     let (metrics, labels) = (&json[0]["evaluations"][0]["metrics"], &json[0]["labels"]);
-    assert!(metrics["span_f1"].as_f64().unwrap() > 0.95, "{metrics}");
-    // All values are in training.
-    assert_eq!(metrics["unseen_f1"], 0.0);
+    assert!(metrics["span_f1"].as_f64().unwrap() > 0.9, "{metrics}");
+    // All values are in training: there is nothing unseen to find.
+    assert_eq!(metrics.get("unseen_f1"), None);
     assert_eq!(labels["brand"]["support"], 80);
 }
 
@@ -196,6 +248,16 @@ fn rows_are_written_as_spans() {
     assert_eq!(lines.len(), 80);
     assert_eq!(lines[0]["spans"][0]["value"], "acme");
     assert_eq!(lines[2]["open"], serde_json::json!(["colour"]));
+    // Rows that cannot be written are an error.
+    std::fs::write(
+        folder.path().join("one.jsonl"),
+        "{\"text\": \"a\", \"spans\": []}\n",
+    )
+    .unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let mut unwritable = tag(folder.path(), "--train one.jsonl --convert");
+    let unwritable = unwritable.stdout(full.unwrap()).output().unwrap();
+    assert_eq!(unwritable.status.code(), Some(1), "{}", stderr(&unwritable));
     // Converted rows are the same rows.
     std::fs::write(folder.path().join("again.jsonl"), stdout(&output)).unwrap();
     let again = succeed(tag(folder.path(), "--train again.jsonl --convert"));

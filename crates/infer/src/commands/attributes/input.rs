@@ -89,7 +89,7 @@ fn with_category(args: &AttributesArgs) -> ReadArgs {
     read
 }
 
-/// Opens all columns of one input.
+/// Opens all columns of one input. Rows of JSON also keep the keys that are no columns.
 fn open_rows(paths: &[PathBuf], args: &AttributesArgs) -> Result<RowReader, Error> {
     if args.read.columns.is_empty() {
         return Err(UsageError::RowsWithoutColumn.into());
@@ -103,6 +103,7 @@ fn open_rows(paths: &[PathBuf], args: &AttributesArgs) -> Result<RowReader, Erro
         id_column: None,
         // Rows stay what they are, except the texts of a bad one.
         skip_empty_rows: false,
+        keep_objects: true,
         ..ReaderOptions::from(&args.read)
     };
     Ok(RowReader::open_every_scalar(source, &options)?)

@@ -1,7 +1,7 @@
 //! A row and its spans as a line of the output.
 
 use model::Span;
-use records::Row;
+use records::{JsonObject, Row};
 use serde::{Serialize, Serializer};
 
 use crate::cli::AttributesForm;
@@ -97,6 +97,9 @@ impl Lines {
             AttributesForm::Csv => Ok(self.delimited_row(row, text, spans, ',')),
             AttributesForm::Tsv => Ok(self.delimited_row(row, text, spans, '\t')),
             AttributesForm::RowsJsonl => {
+                if let Some(object) = &row.object {
+                    return self.with_keys(object, text, spans);
+                }
                 let fields = self.columns.iter().zip(&row.fields);
                 let fields = fields.map(|(name, field)| (name.as_str(), Some(field.clone())));
                 let added = self.added.iter().map(|(label, name)| {
@@ -106,6 +109,51 @@ impl Lines {
                 serde_json::to_string(&Keys(fields.chain(added).collect()))
             }
         }
+    }
+
+    /// An object as its file has it, with the values of the labels behind its own.
+    fn with_keys(
+        &self,
+        object: &JsonObject,
+        text: &str,
+        spans: &[Span],
+    ) -> serde_json::Result<String> {
+        let free = |(label, name): &(String, String)| {
+            let mut name = name.clone();
+            while object.has(&name) {
+                name.insert_str(0, TAKEN);
+            }
+            (name, values(label, text, spans))
+        };
+        let added: Vec<(String, String)> = self.added.iter().map(free).collect();
+        let keys = added.iter().map(|(name, value)| {
+            let value = Some(value.clone()).filter(|value| !value.is_empty());
+            (name.as_str(), value)
+        });
+        let keys = serde_json::to_string(&Keys(keys.collect()))?;
+        // Two objects become one.
+        let own = object.text();
+        let own = own.strip_suffix('}').unwrap_or(own).trim_end();
+        let keys = keys.strip_prefix('{').unwrap_or(&keys);
+        let comma = if object.is_empty() || added.is_empty() {
+            ""
+        } else {
+            ","
+        };
+        Ok(format!("{own}{comma}{keys}"))
+    }
+
+    /// The keys of a row of JSON that a table has no column for.
+    pub(super) fn left_out<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = &'a str> {
+        let is_table = matches!(self.form, AttributesForm::Csv | AttributesForm::Tsv);
+        let object = row.object.as_ref().filter(|_| is_table);
+        let keys = object.into_iter().flat_map(JsonObject::filled_keys);
+        keys.filter(move |key| !self.columns.iter().any(|column| column == key))
+    }
+
+    /// The form.
+    pub(super) fn form(&self) -> AttributesForm {
+        self.form
     }
 
     fn delimited_row(&self, row: &Row, text: &str, spans: &[Span], delimiter: char) -> String {

@@ -3,12 +3,13 @@
 mod input;
 mod lines;
 
+use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use model::{Span, TagOptions, Tagger};
-use program::text::count;
+use program::text::{count, quoted};
 use program::{AtomicFile, Console};
 use records::{Row, Source};
 
@@ -23,6 +24,9 @@ use crate::stream::{compute_windows, note_skipped, note_truncated};
 use crate::vectors::{
     Earlier, Journal, Provenance, Settings, TextsHash, VectorError, Windows, check_target,
 };
+
+/// The most keys that a note names.
+const MOST_KEYS: usize = 20;
 
 pub(super) fn run(
     model: &ModelArgs,
@@ -280,13 +284,19 @@ fn tag_windows(
     mut sink: impl FnMut(Vec<Row>, Vec<String>) -> Result<(), Error>,
 ) -> Result<usize, Error> {
     let places = input.places.clone();
+    let mut left_out: BTreeSet<String> = BTreeSet::new();
     let texts_of = |window: &[Row]| window.iter().map(|row| places.text(row)).collect();
-    compute_windows(
+    let tagged = compute_windows(
         &mut input.reader,
         (tagger.device(), tagger.tokenizer()),
         console,
         |window| {
             let texts: Vec<String> = texts_of(&window);
+            for key in window.iter().flat_map(|row| lines.left_out(row)) {
+                if left_out.len() < MOST_KEYS && !left_out.contains(key) {
+                    left_out.insert(key.to_owned());
+                }
+            }
             Ok((window, texts))
         },
         |window, texts, progress| {
@@ -300,7 +310,16 @@ fn tag_windows(
             Ok((of_rows, tagged.truncated))
         },
         |window, lines| sink(window, lines.clone()),
-    )
+    )?;
+    if !left_out.is_empty() {
+        let keys = left_out.iter().map(|key| format!("`{}`", quoted(key)));
+        console.note(format_args!(
+            "note: {} has no column for lists, objects and keys that only later rows have: {}; rows-jsonl keeps them",
+            lines.form().name(),
+            keys.collect::<Vec<_>>().join(", ")
+        ));
+    }
+    Ok(tagged)
 }
 
 fn write_lines(out: &mut (impl Write + ?Sized), lines: &[String]) -> std::io::Result<()> {

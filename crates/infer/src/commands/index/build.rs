@@ -63,7 +63,11 @@ pub(super) fn build(model: &ModelArgs, args: &BuildArgs, console: Console) -> Re
         ..Settings::default()
     };
     if let Some(attributes) = &attributes {
-        add_attribute_columns(&mut settings, attributes, console);
+        let known = earlier
+            .as_ref()
+            .map(|writer| writer.settings().attribute_columns.as_slice());
+        let known = known.unwrap_or_default();
+        add_attribute_columns(&mut settings, attributes, known, console);
     }
     check_documents(&args.corpus, &read, &settings, attributes.as_ref(), console)?;
     let encoder = load(model, vectors, console)?;
@@ -138,23 +142,37 @@ fn read_attributes(path: Option<&Path>) -> Result<Option<Attributes>, Error> {
     Ok(Some(attributes))
 }
 
-/// A filter column of texts for each label that no column of the corpus has the name of.
-fn add_attribute_columns(settings: &mut Settings, attributes: &Attributes, console: Console) {
-    for label in attributes.labels() {
-        if FilterColumn::position(&settings.filter_columns, label).is_some() {
-            console.note(format_args!(
-                "note: {}: `{label}` does not count, because --filter-column reads it from the corpus",
-                attributes.path().display()
-            ));
-            continue;
-        }
-        settings.attribute_columns.push(label.clone());
+/// A filter column of texts for each label that no column of the corpus has the name of. `known` are those of an index that
+/// exists already: a file of some more rows need not have the same labels.
+fn add_attribute_columns(
+    settings: &mut Settings,
+    attributes: &Attributes,
+    known: &[String],
+    console: Console,
+) {
+    let of_corpus =
+        |label: &&String| FilterColumn::position(&settings.filter_columns, label).is_some();
+    let (taken, free): (Vec<&String>, Vec<&String>) =
+        attributes.labels().iter().partition(of_corpus);
+    for label in taken {
+        console.note(format_args!(
+            "note: {}: `{label}` does not count, because --filter-column reads it from the corpus",
+            attributes.path().display()
+        ));
     }
-    let columns = settings.attribute_columns.iter().map(|name| FilterColumn {
+    let columns: Vec<String> = if known.is_empty() {
+        free.into_iter().cloned().collect()
+    } else {
+        note_other_labels(attributes, free, known, console);
+        let known = known.iter().filter(|label| !of_corpus(label));
+        known.cloned().collect()
+    };
+    let added = columns.iter().map(|name| FilterColumn {
         name: name.clone(),
         kind: ColumnKind::Text,
     });
-    settings.filter_columns.extend(columns);
+    settings.filter_columns.extend(added);
+    settings.attribute_columns = columns;
 }
 
 /// Fails where an index has columns of attributes and there is no file of them, or the other way round: rows that are
@@ -174,15 +192,25 @@ fn check_attributes(
         }),
         Some(_) if columns.is_empty() => Err(UsageError::IndexWithoutAttributes(index.to_owned())),
         Some(attributes) => {
-            let labels = attributes.labels().iter();
-            for label in labels.filter(|label| !columns.contains(label)) {
-                console.note(format_args!(
-                    "note: {}: `{label}` does not count, because the index has no such column of attributes",
-                    attributes.path().display()
-                ));
-            }
+            note_other_labels(attributes, attributes.labels(), columns, console);
             Ok(())
         }
+    }
+}
+
+/// Says which of some labels are no columns of attributes of an index.
+fn note_other_labels<'a>(
+    attributes: &Attributes,
+    labels: impl IntoIterator<Item = &'a String>,
+    columns: &[String],
+    console: Console,
+) {
+    let others = labels.into_iter().filter(|label| !columns.contains(label));
+    for label in others {
+        console.note(format_args!(
+            "note: {}: `{label}` does not count, because the index has no such column of attributes",
+            attributes.path().display()
+        ));
     }
 }
 

@@ -2,8 +2,8 @@
 
 mod builder;
 mod decoding;
-mod labels;
-mod settings;
+pub(crate) mod labels;
+pub(crate) mod settings;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

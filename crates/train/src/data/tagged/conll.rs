@@ -1,13 +1,10 @@
 //! CoNLL: a token and its tag per line, and an empty line after every text.
 
 use super::fault::TaggedFault;
-use super::{Known, ReadRow};
+use super::{Known, NamedSpan, ReadRow};
 
 /// A line that begins a document in some files.
 const DOCUMENT: &str = "-DOCSTART-";
-
-/// Start, end and label of a span.
-pub(super) type NamedSpan = (usize, usize, String);
 
 /// The lines of a text so far.
 #[derive(Debug, Default)]
@@ -16,11 +13,21 @@ pub(super) struct Sentence {
     tags: Vec<String>,
     /// The line of the first token.
     pub(super) line: u64,
+    /// Whether a line of it is bad, so that its text is not known.
+    is_bad: bool,
 }
 
 impl Sentence {
+    /// Leaves out the whole text, up to the next empty line: a line of it cannot be read.
+    pub(super) fn leave_out(&mut self) {
+        self.is_bad = true;
+    }
+
     /// Adds a line of a token and its tag; between them may be other columns.
     pub(super) fn add(&mut self, line: &str, number: u64) -> Result<(), TaggedFault> {
+        if self.is_bad {
+            return Ok(());
+        }
         // Tokens may have spaces where tabs separate the columns.
         let separator: &[char] = if line.contains('\t') { &['\t'] } else { &[' '] };
         let columns: Vec<&str> = line
@@ -42,17 +49,22 @@ impl Sentence {
         }
     }
 
-    /// The row of the lines since the last call; `None` without any.
+    /// The row of the lines since the last call; `None` without any, and for a text that is left out.
     pub(super) fn take(&mut self) -> Option<Result<ReadRow, TaggedFault>> {
-        let Self { tokens, tags, .. } = std::mem::take(self);
-        if tokens.is_empty() {
+        let Self {
+            tokens,
+            tags,
+            is_bad,
+            ..
+        } = std::mem::take(self);
+        if tokens.is_empty() || is_bad {
             return None;
         }
         Some(spans_of_tags(&tokens, &tags).map(|(text, spans)| ReadRow {
             text,
             spans,
             known: Known::All,
-            category: None,
+            ..ReadRow::default()
         }))
     }
 }

@@ -3,43 +3,66 @@
 /// A place of a value: start and end in Unicode scalar values.
 pub(super) type Place = (usize, usize);
 
-/// The first place of a value in a text, and whether there is another one; `None` if the text does not have it.
+/// The place of a value in a text, and its other places, in the order of the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) place: Place,
+    /// Nothing says whether the text means the same there. None overlaps another one or the place.
+    pub(super) others: Vec<Place>,
+}
+
+/// The place of a value in a text: the first one as whole words, of which those in the same case come first. `None` if the
+/// text does not have it.
 ///
-/// It must not be a part of a word, and the case of its letters counts only where several places differ in it: `Sony` is
-/// found in `SONY TV`, and not in `Sonyx`. With `within_words` a value that is only a part of a word is found, too.
-pub(super) fn find(text: &[char], value: &str, within_words: bool) -> Option<(Place, bool)> {
+/// `Sony` is found in `SONY TV`, and not in `Sonyx`. With `within_words` a value that is nowhere whole words is also found as
+/// a part of a word, in the same case.
+pub(super) fn find(text: &[char], value: &str, within_words: bool) -> Option<Found> {
     let value: Vec<char> = value.trim().chars().collect();
     if value.is_empty() || value.len() > text.len() {
         return None;
     }
-    let equal = |one: &char, other: &char| one == other;
     let alike =
         |one: &char, other: &char| one == other || one.to_lowercase().eq(other.to_lowercase());
-    let exact = places(text, &value, equal, true);
-    let exact = exact.or_else(|| places(text, &value, equal, false).filter(|_| within_words));
-    exact.or_else(|| places(text, &value, alike, true))
+    let mut all = places(text, &value, alike, true);
+    if all.is_empty() && within_words {
+        all = places(text, &value, |one, other| one == other, false);
+    }
+    let exact = |&(start, end): &Place| text[start..end] == value;
+    let place = all.iter().find(|&place| exact(place)).or(all.first())?;
+    let place = *place;
+    let mut others: Vec<Place> = Vec::new();
+    for other in all {
+        if !overlap(other, place) && !others.iter().any(|known| overlap(other, *known)) {
+            others.push(other);
+        }
+    }
+    Some(Found { place, others })
 }
 
+fn overlap(one: Place, other: Place) -> bool {
+    one.0 < other.1 && other.0 < one.1
+}
+
+/// All places of a value, which may overlap.
 fn places(
     text: &[char],
     value: &[char],
     same: impl Fn(&char, &char) -> bool,
     whole_words: bool,
-) -> Option<(Place, bool)> {
+) -> Vec<Place> {
     let length = value.len();
     let is_part = |at: usize| {
         // Whether a word goes on over the border at this position.
         at > 0 && at < text.len() && text[at - 1].is_alphanumeric() && text[at].is_alphanumeric()
     };
-    let mut found = (0..=text.len() - length).filter(|&start| {
+    let starts = (0..=text.len() - length).filter(|&start| {
         let matches = text[start..start + length]
             .iter()
             .zip(value)
             .all(|(one, other)| same(one, other));
         matches && !(whole_words && (is_part(start) || is_part(start + length)))
     });
-    let start = found.next()?;
-    Some(((start, start + length), found.next().is_some()))
+    starts.map(|start| (start, start + length)).collect()
 }
 
 #[cfg(test)]
@@ -52,18 +75,28 @@ mod tests {
             let text: Vec<char> = text.chars().collect();
             find(&text, value, within)
         };
+        let some = |place, others: &[Place]| {
+            Some(Found {
+                place,
+                others: others.to_vec(),
+            })
+        };
         for (text, value, expected) in [
-            ("Bär SONY TV", "Sony", Some(((4, 8), false))),
-            ("SONY TV of Sony", "Sony", Some(((11, 15), false))),
+            ("Bär SONY TV", "Sony", some((4, 8), &[])),
+            ("SONY TV of Sony", "Sony", some((11, 15), &[(0, 4)])),
             ("Sonyx", "Sony", None),
-            ("red, red", " red ", Some(((0, 3), true))),
+            ("red, red", " red ", some((0, 3), &[(5, 8)])),
+            ("na na na na", "na na", some((0, 5), &[(6, 11)])),
             ("10oz", "10", None),
-            ("B&W", "B&W", Some(((0, 3), false))),
+            ("B&W", "B&W", some((0, 3), &[])),
             ("a", "ab", None),
             ("a", " ", None),
         ] {
             assert_eq!(found(text, value, false), expected, "{text} {value}");
         }
-        assert_eq!(found("10oz", "10", true), Some(((0, 2), false)));
+        assert_eq!(found("10oz", "10", true), some((0, 2), &[]));
+        // A whole word in another case comes before a part of a word.
+        let phone = "Redmi phone in red";
+        assert_eq!(found(phone, "Red", true), some((15, 18), &[]));
     }
 }

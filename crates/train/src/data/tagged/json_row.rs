@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::conll::spans_of_tags;
 use super::fault::TaggedFault;
 use super::find::find;
-use super::{Known, ReadRow};
+use super::{Known, NamedSpan, ReadRow};
 
 /// What occurred while rows were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,12 +27,15 @@ struct JsonRow {
     #[serde(alias = "input", alias = "title")]
     text: Option<String>,
     spans: Option<Vec<JsonSpan>>,
+    /// Parts of which nothing says whether they are spans.
+    #[serde(default)]
+    repeats: Vec<JsonSpan>,
     #[serde(alias = "target_scores")]
     attributes: Option<BTreeMap<String, Value>>,
     tokens: Option<Vec<String>>,
     tags: Option<Vec<String>>,
     category: Option<String>,
-    /// Labels about which the row says nothing beside its spans.
+    /// Labels of which the text may have further spans.
     #[serde(default)]
     open: Vec<String>,
 }
@@ -42,6 +45,12 @@ struct JsonSpan {
     start: usize,
     end: usize,
     label: String,
+}
+
+impl From<JsonSpan> for NamedSpan {
+    fn from(span: JsonSpan) -> Self {
+        (span.start, span.end, span.label)
+    }
 }
 
 /// What stands for "the text has no such attribute" in published files.
@@ -54,35 +63,33 @@ pub(super) fn read(
     counts: &mut Counts,
 ) -> Result<ReadRow, TaggedFault> {
     let row: JsonRow = serde_json::from_str(line)?;
-    let category = row.category.filter(|category| !category.is_empty());
+    let category = row.category.map(|category| category.trim().to_owned());
+    let category = category.filter(|category| !category.is_empty());
+    let mut open = row.open;
     if let (Some(tokens), Some(tags)) = (row.tokens, row.tags) {
         let (text, spans) = spans_of_tags(&tokens, &tags)?;
         return Ok(ReadRow {
             text,
             spans,
-            known: Known::All,
+            known: all_but(open),
             category,
+            ..ReadRow::default()
         });
     }
     let text = row.text.unwrap_or_default();
     if let Some(spans) = row.spans {
         return Ok(ReadRow {
             text,
-            spans: spans
-                .into_iter()
-                .map(|span| (span.start, span.end, span.label))
-                .collect(),
-            known: if row.open.is_empty() {
-                Known::All
-            } else {
-                Known::AllBut(row.open)
-            },
+            spans: spans.into_iter().map(NamedSpan::from).collect(),
+            repeats: row.repeats.into_iter().map(NamedSpan::from).collect(),
+            known: all_but(open),
             category,
+            ..ReadRow::default()
         });
     }
     let attributes = row.attributes.ok_or(TaggedFault::NoSpans)?;
     let characters: Vec<char> = text.chars().collect();
-    let (mut spans, mut stated, mut open) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut spans, mut repeats, mut stated) = (Vec::new(), Vec::new(), Vec::new());
     for (label, given) in attributes {
         let Some(values) = values(given) else {
             open.push(label);
@@ -91,9 +98,11 @@ pub(super) fn read(
         let mut all_found = true;
         for value in values {
             match find(&characters, &value, true) {
-                Some(((start, end), again)) => {
-                    counts.ambiguous += usize::from(again);
-                    spans.push((start, end, label.clone()));
+                Some(found) => {
+                    counts.ambiguous += usize::from(!found.others.is_empty());
+                    let named = |(start, end)| (start, end, label.clone());
+                    spans.push(named(found.place));
+                    repeats.extend(found.others.into_iter().map(named));
                 }
                 None => {
                     counts.missing += 1;
@@ -102,23 +111,34 @@ pub(super) fn read(
             }
         }
         // The text may have the value in other words.
-        if all_found {
+        if all_found && !open.contains(&label) {
             stated.push(label)
         } else {
             open.push(label)
         }
     }
-    let known = match (complete, open.is_empty()) {
-        (false, _) => Known::Only(stated),
-        (true, true) => Known::All,
-        (true, false) => Known::AllBut(open),
-    };
     Ok(ReadRow {
         text,
         spans,
-        known,
+        repeats,
+        named_open: open.clone(),
+        known: if complete {
+            all_but(open)
+        } else {
+            Known::Only(stated)
+        },
         category,
     })
+}
+
+fn all_but(mut open: Vec<String>) -> Known {
+    open.sort_unstable();
+    open.dedup();
+    if open.is_empty() {
+        Known::All
+    } else {
+        Known::AllBut(open)
+    }
 }
 
 /// The values of an attribute: a text, a number, a list of them, or an object whose keys they are; none for an empty one.
@@ -155,7 +175,7 @@ mod tests {
 
     #[test]
     fn every_form_gives_spans() {
-        let spans = r#"{"text": "Bär red", "spans": [{"start": 4, "end": 7, "label": "colour"}], "category": "a", "id": 7}"#;
+        let spans = r#"{"text": "Bär red", "spans": [{"start": 4, "end": 7, "label": "colour"}], "category": " a ", "id": 7}"#;
         let (with_spans, _) = row(spans, false);
         assert_eq!(with_spans.spans, [(4, 7, "colour".to_owned())]);
         assert_eq!(
@@ -170,6 +190,23 @@ mod tests {
             (of_tokens.text.as_str(), of_tokens.spans),
             ("Bär dark red", vec![(4, 12, "colour".to_owned())])
         );
+        let repeated = r#"{"text": "red red", "spans": [], "repeats": [{"start": 0, "end": 3, "label": "colour"}]}"#;
+        assert_eq!(
+            row(repeated, false).0.repeats,
+            [(0, 3, "colour".to_owned())]
+        );
+    }
+
+    #[test]
+    fn every_form_can_list_open_labels() {
+        let brand = strings(&["brand"]);
+        let tokens = r#"{"tokens": ["red"], "tags": ["O"], "open": ["brand"]}"#;
+        assert_eq!(row(tokens, false).0.known, Known::AllBut(brand.clone()));
+        let attributes = r#"{"text": "Acme red", "attributes": {"brand": "Acme", "colour": "red"}, "open": ["brand"]}"#;
+        assert_eq!(row(attributes, true).0.known, Known::AllBut(brand));
+        let (found, _) = row(attributes, false);
+        assert_eq!(found.known, Known::Only(strings(&["colour"])));
+        assert_eq!(found.spans.len(), 2);
     }
 
     #[test]
@@ -182,6 +219,7 @@ mod tests {
             spans,
             [(5, 8, "colour".to_owned()), (15, 18, "size".to_owned())]
         );
+        assert_eq!(found.repeats, [(10, 13, "colour".to_owned())]);
         assert_eq!(
             found.known,
             Known::Only(strings(&["colour", "shape", "size"]))

@@ -63,15 +63,17 @@ pub(super) fn row(
     counts: &mut Counts,
 ) -> Option<ReadRow> {
     let characters: Vec<char> = text.chars().collect();
-    let mut spans = Vec::new();
+    let (mut spans, mut repeats) = (Vec::new(), Vec::new());
     for (label, value) in labels.iter().zip(values) {
         if value.trim().is_empty() {
             continue;
         }
         match find(&characters, value, false) {
-            Some(((start, end), again)) => {
-                counts.ambiguous += usize::from(again);
-                spans.push((start, end, label.label.clone()));
+            Some(found) => {
+                counts.ambiguous += usize::from(!found.others.is_empty());
+                let named = |(start, end)| (start, end, label.label.clone());
+                spans.push(named(found.place));
+                repeats.extend(found.others.into_iter().map(named));
             }
             None => counts.missing += 1,
         }
@@ -84,8 +86,10 @@ pub(super) fn row(
     Some(ReadRow {
         text: text.to_owned(),
         spans,
+        repeats,
         known: Known::Only(stated),
         category,
+        ..ReadRow::default()
     })
 }
 
@@ -107,6 +111,11 @@ mod tests {
         assert_eq!(counts.missing, 1);
         assert_eq!(row("red kettle", &labels, &values, None, &mut counts), None);
         assert_eq!((counts.missing, counts.silent), (3, 1));
+        let again = "acme kettle by Acme";
+        let found = row(again, &labels, &values, None, &mut counts).unwrap();
+        assert_eq!(found.spans, [(0, 4, "brand".to_owned())]);
+        assert_eq!(found.repeats, [(15, 19, "brand".to_owned())]);
+        assert_eq!(counts.ambiguous, 1);
         assert!("=a".parse::<LabelColumn>().is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! Reading the rows of a tagger.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use records::{Format, ReaderOptions, RowReader, Source};
@@ -8,7 +9,7 @@ use super::conll::Sentence;
 use super::fault::TaggedFault;
 use super::json_row::{self, Counts};
 use super::product_columns::{self, LabelColumn};
-use super::{Annotation, Annotations, Known, LabelledSpan, ReadRow};
+use super::{Annotation, Annotations, LabelledSpan, NamedSpan, ReadRow};
 use crate::data::error::DataError;
 use crate::data::kind::RowKind;
 use crate::data::read::sources;
@@ -47,7 +48,7 @@ impl TextTable {
         let mut reading = Reading {
             table: Self::new(RowKind::Tagged),
             annotations: Annotations::default(),
-            known: Vec::new(),
+            named: options.labels.iter().map(|of| of.label.clone()).collect(),
             counts: Counts::default(),
             overlapping: 0,
             options,
@@ -69,8 +70,8 @@ impl TextTable {
 struct Reading<'a> {
     table: TextTable,
     annotations: Annotations,
-    /// What each row knows, until all labels are.
-    known: Vec<Known>,
+    /// Labels that rows and options name, with or without spans.
+    named: BTreeSet<String>,
     counts: Counts,
     overlapping: usize,
     options: &'a TaggedOptions,
@@ -91,6 +92,7 @@ impl Reading<'_> {
                 Ok(row) => (row.text(), row.line),
                 Err(error) => {
                     self.skip_or(error.into())?;
+                    sentence.leave_out();
                     continue;
                 }
             };
@@ -98,7 +100,10 @@ impl Reading<'_> {
             let is_empty = text.trim().is_empty();
             let is_json = match (is_json, is_empty) {
                 (Some(known), _) => known,
-                (None, true) => continue,
+                (None, true) => {
+                    sentence.take();
+                    continue;
+                }
                 (None, false) => *is_json.insert(text.trim_start().starts_with(['{', '['])),
             };
             let row = match (is_json, is_empty) {
@@ -106,7 +111,10 @@ impl Reading<'_> {
                 (true, false) => json_row::read(text, self.options.complete, &mut self.counts),
                 (false, false) => match sentence.add(text, number) {
                     Ok(()) => continue,
-                    Err(fault) => Err(fault),
+                    Err(fault) => {
+                        sentence.leave_out();
+                        Err(fault)
+                    }
                 },
                 (false, true) => {
                     let first = sentence.line;
@@ -206,16 +214,25 @@ impl Reading<'_> {
                 labels.len() - 1
             })
         };
-        // So that labels have the same numbers whatever order the row has them in.
-        let mut named = row.spans;
-        named.sort_unstable();
-        named.dedup();
-        let spans = named.into_iter().map(|(start, end, label)| LabelledSpan {
-            start,
-            end,
-            label: number(label),
-        });
-        let spans: Vec<LabelledSpan> = spans.collect();
+        let mut numbered = |mut named: Vec<NamedSpan>| -> Vec<LabelledSpan> {
+            // So that labels have the same numbers whatever order the row has them in.
+            named.sort_unstable();
+            named.dedup();
+            let numbered = named.into_iter().map(|(start, end, label)| LabelledSpan {
+                start,
+                end,
+                label: number(label),
+            });
+            numbered.collect()
+        };
+        // A label has its number from a span.
+        let mut repeats = row.repeats;
+        repeats.retain(|(.., label)| row.spans.iter().any(|(.., known)| known == label));
+        let spans = numbered(row.spans);
+        let mut repeats = numbered(repeats);
+        repeats.retain(|repeat| !spans.contains(repeat));
+        self.named.extend(row.known.names().iter().cloned());
+        self.named.extend(row.named_open);
         self.overlapping += spans
             .windows(2)
             .filter(|two| two[1].start < two[0].end)
@@ -224,40 +241,31 @@ impl Reading<'_> {
             .push(std::iter::once(row.text.as_str()), &[], None, line);
         self.annotations.rows.push(Annotation {
             spans,
-            open: Vec::new(),
+            repeats,
+            known: row.known,
             category: row.category,
         });
-        self.known.push(row.known);
         Ok(())
     }
 
-    /// The table, and its annotations with the open labels of every row.
+    /// The table and its annotations.
     fn finish(self) -> (TextTable, Annotations) {
         let Self {
             table,
             mut annotations,
-            known,
+            named,
             counts,
             overlapping,
             ..
         } = self;
-        let labels = annotations.labels.clone();
-        for (row, known) in annotations.rows.iter_mut().zip(known) {
-            let is_open = |label: &String| match &known {
-                Known::All => false,
-                Known::AllBut(open) => open.contains(label),
-                Known::Only(stated) => !stated.contains(label),
-            };
-            let open = labels
-                .iter()
-                .enumerate()
-                .filter(|(_, label)| is_open(label));
-            row.open = open.map(|(number, _)| number).collect();
-        }
+        let named = named.into_iter();
+        annotations.without_spans = named
+            .filter(|label| !annotations.labels.contains(label))
+            .collect();
         for (count, what) in [
             (
                 counts.ambiguous,
-                "values are in their texts more than once: the first place counts",
+                "values are in their texts more than once: the first place counts, and the others teach nothing",
             ),
             (
                 counts.missing,
@@ -286,7 +294,7 @@ fn checked(row: ReadRow) -> Result<ReadRow, TaggedFault> {
         return Err(TaggedFault::Empty);
     }
     let length = row.text.chars().count();
-    for (start, end, label) in &row.spans {
+    for (start, end, label) in row.spans.iter().chain(&row.repeats) {
         if label.trim().is_empty() {
             return Err(TaggedFault::NoLabel);
         }
@@ -335,7 +343,9 @@ mod tests {
             label: 1,
         };
         assert_eq!(table.annotations.rows[1].spans, [span]);
-        assert!(table.annotations.rows.iter().all(|row| row.open.is_empty()));
+        let annotations = &table.annotations;
+        let mut rows = annotations.rows.iter();
+        assert!(rows.all(|row| annotations.open_labels(row).next().is_none()));
     }
 
     #[test]
@@ -352,13 +362,15 @@ mod tests {
         let table = read(&[("a.csv", csv)], &options).unwrap();
         assert_eq!((table.len(), table.skipped()), (2, 1));
         let rows = &table.annotations.rows;
+        let open =
+            |row: usize| -> Vec<&str> { table.annotations.open_labels(&rows[row]).collect() };
         assert_eq!(
-            (rows[0].category.as_deref(), &rows[0].open),
-            (Some("lamps"), &vec![])
+            (rows[0].category.as_deref(), open(0)),
+            (Some("lamps"), vec![])
         );
         assert_eq!(
-            (rows[1].category.as_deref(), &rows[1].open),
-            (None, &vec![1])
+            (rows[1].category.as_deref(), open(1)),
+            (None, vec!["colour"])
         );
         assert_eq!(
             table.annotations.notes.len(),
@@ -372,6 +384,41 @@ mod tests {
         };
         let error = read(&[("a.csv", csv)], &missing).unwrap_err().to_string();
         assert!(error.contains("maker"), "{error}");
+    }
+
+    #[test]
+    fn a_label_can_be_open_without_a_span() {
+        let jsonl = concat!(
+            r#"{"text": "acme red kettle", "attributes": {"brand": "acme", "scent": null}}"#,
+            "\n",
+            r#"{"text": "pot", "spans": [], "open": ["size"]}"#,
+            "\n"
+        );
+        let table = read(&[("a.jsonl", jsonl)], &TaggedOptions::default()).unwrap();
+        let annotations = &table.annotations;
+        assert_eq!(annotations.labels, ["brand"]);
+        assert_eq!(annotations.without_spans, ["scent", "size"]);
+        let open =
+            |row: usize| -> Vec<&str> { annotations.open_labels(&annotations.rows[row]).collect() };
+        assert_eq!((open(0), open(1)), (vec!["scent", "size"], vec!["size"]));
+        // Nothing says that the first text has no colour, which no row of the file has.
+        assert!(annotations.rows[0].known.is_open("colour"));
+        assert!(!annotations.rows[1].known.is_open("colour"));
+    }
+
+    #[test]
+    fn a_text_with_a_bad_line_is_skipped_as_a_whole() {
+        let skipping = TaggedOptions {
+            skip_bad_rows: true,
+            ..TaggedOptions::default()
+        };
+        let conll = "acme B-brand\nred\nkettle O\n\npot O\n";
+        let table = read(&[("a.txt", conll)], &skipping).unwrap();
+        assert_eq!((table.len(), table.skipped()), (1, 1));
+        assert_eq!(table.text(0, 0), "pot");
+        let error = read(&[("a.txt", conll)], &TaggedOptions::default());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("a.txt, line 2: "), "{error}");
     }
 
     #[test]

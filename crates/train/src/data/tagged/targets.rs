@@ -14,7 +14,8 @@ pub(crate) struct TagTargets {
 }
 
 /// The tags of tokens with these places. The first token of a span is `B-`, the others are `I-`, and all others `O`, or any
-/// tag of a label that is open. Of overlapping spans the longer one counts. Tokens without a place may be anything.
+/// tag of a label that is open or that the text may have again in this place. Of spans with a common token the longer one
+/// counts, and the other tokens of the shorter one may be anything, as tokens without a place.
 ///
 /// `labels` are those of the tagger, and `numbers` theirs by the labels of the table: a label that the tagger does not have
 /// is `O` for it.
@@ -24,67 +25,90 @@ pub(crate) fn targets(
     labels: &TagLabels,
     numbers: &[Option<usize>],
 ) -> TagTargets {
-    let tags = tags(places, annotation, numbers);
     let outputs = labels.outputs().len();
+    let allow = |row: &mut [f32], label: usize| {
+        row[labels.output(Tag::Begin(label))] = 1.0;
+        row[labels.output(Tag::Inside(label))] = 1.0;
+    };
     let mut outside = vec![0.0; outputs];
     outside[labels.output(Tag::Outside)] = 1.0;
-    for label in annotation.open.iter().filter_map(|&label| numbers[label]) {
-        outside[labels.output(Tag::Begin(label))] = 1.0;
-        outside[labels.output(Tag::Inside(label))] = 1.0;
+    for (number, label) in labels.labels().iter().enumerate() {
+        if annotation.known.is_open(label) {
+            allow(&mut outside, number);
+        }
     }
     let mut found = TagTargets::default();
-    for (place, tag) in places.iter().zip(tags) {
-        let start = found.possible.len();
-        match (place, tag) {
-            (None, _) => found.possible.resize(start + outputs, 1.0),
-            (_, Tag::Outside) => found.possible.extend_from_slice(&outside),
-            (_, tag) => {
-                found.possible.resize(start + outputs, 0.0);
-                found.possible[start + labels.output(tag)] = 1.0;
+    for (place, aim) in places.iter().zip(aims(places, annotation, numbers)) {
+        let mut row = vec![0.0; outputs];
+        match (place, aim) {
+            (None, _) | (_, Aim::Anything) => row.fill(1.0),
+            (_, Aim::Tag(tag)) => row[labels.output(tag)] = 1.0,
+            (Some(place), Aim::Outside) => {
+                row.copy_from_slice(&outside);
+                let here = annotation.repeats.iter();
+                let here = here.filter(|repeat| overlaps(*place, repeat));
+                for label in here.filter_map(|repeat| numbers[repeat.label]) {
+                    allow(&mut row, label);
+                }
             }
         }
-        found.scored += usize::from(found.possible[start..].contains(&0.0));
+        found.scored += usize::from(row.contains(&0.0));
+        found.possible.extend(row);
     }
     found
 }
 
-/// The tag of every token by the spans alone.
-fn tags(
+/// What the spans of a text say about a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aim {
+    Tag(Tag),
+    /// It is in no span.
+    Outside,
+    /// It is in a span, of which another token belongs to a longer one.
+    Anything,
+}
+
+fn aims(
     places: &[Option<(usize, usize)>],
     annotation: &Annotation,
     numbers: &[Option<usize>],
-) -> Vec<Tag> {
+) -> Vec<Aim> {
     let mut spans: Vec<&LabelledSpan> = annotation.spans.iter().collect();
     spans.sort_by_key(|span| std::cmp::Reverse(span.end - span.start));
-    let mut tags = vec![Tag::Outside; places.len()];
-    let mut taken = vec![false; places.len()];
+    let mut aims = vec![Aim::Outside; places.len()];
     for span in spans {
-        let overlaps = |place: &Option<(usize, usize)>| {
-            place.is_some_and(|(start, end)| start < span.end && span.start < end)
-        };
-        let tokens = places
-            .iter()
-            .enumerate()
-            .filter(|(_, place)| overlaps(place));
-        let tokens: Vec<usize> = tokens.map(|(token, _)| token).collect();
-        let Some(label) = numbers[span.label].filter(|_| !tokens.iter().any(|&token| taken[token]))
-        else {
+        let Some(label) = numbers[span.label] else {
             continue;
         };
-        for (place, &token) in tokens.iter().enumerate() {
-            taken[token] = true;
-            tags[token] = if place == 0 {
-                Tag::Begin(label)
-            } else {
-                Tag::Inside(label)
-            };
+        let of_span = |place: &Option<(usize, usize)>| place.is_some_and(|at| overlaps(at, span));
+        let tokens = (0..places.len()).filter(|&token| of_span(&places[token]));
+        let tokens: Vec<usize> = tokens.collect();
+        let is_taken = |token: &usize| matches!(aims[*token], Aim::Tag(_));
+        if tokens.iter().any(is_taken) {
+            for token in tokens {
+                if aims[token] == Aim::Outside {
+                    aims[token] = Aim::Anything;
+                }
+            }
+            continue;
+        }
+        for (place, token) in tokens.into_iter().enumerate() {
+            aims[token] = Aim::Tag(match place {
+                0 => Tag::Begin(label),
+                _ => Tag::Inside(label),
+            });
         }
     }
-    tags
+    aims
+}
+
+fn overlaps((start, end): (usize, usize), span: &LabelledSpan) -> bool {
+    start < span.end && span.start < end
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Known;
     use super::*;
 
     const PLACES: [Option<(usize, usize)>; 6] = [
@@ -133,11 +157,41 @@ mod tests {
     }
 
     #[test]
+    fn of_spans_with_a_common_token_the_rest_may_be_anything() {
+        // The token from 3 to 5 is in both.
+        let annotation = Annotation {
+            spans: vec![span(0, 4, 0), span(4, 7, 1)],
+            ..Annotation::default()
+        };
+        let found = targets(&PLACES, &annotation, &labels(), &[Some(0), Some(1)]);
+        let all: Vec<usize> = (0..5).collect();
+        assert_eq!(
+            possible(&found),
+            [all.clone(), vec![1], vec![2], all.clone(), vec![0], all]
+        );
+    }
+
+    #[test]
+    fn a_value_that_the_text_has_again_may_be_a_span_or_not() {
+        let annotation = Annotation {
+            spans: vec![span(0, 5, 0)],
+            repeats: vec![span(3, 9, 0)],
+            ..Annotation::default()
+        };
+        let found = targets(&PLACES, &annotation, &labels(), &[Some(0), Some(1)]);
+        let all: Vec<usize> = (0..5).collect();
+        assert_eq!(
+            possible(&found),
+            [all.clone(), vec![1], vec![2], vec![0, 1, 2], vec![0], all]
+        );
+    }
+
+    #[test]
     fn labels_that_are_open_may_be_right_outside_of_spans() {
         let annotation = Annotation {
             spans: vec![span(0, 5, 0)],
-            open: vec![1],
-            category: None,
+            known: Known::Only(vec!["a".to_owned()]),
+            ..Annotation::default()
         };
         let found = targets(&PLACES, &annotation, &labels(), &[Some(0), Some(1)]);
         let all: Vec<usize> = (0..5).collect();
@@ -153,7 +207,7 @@ mod tests {
             ]
         );
         let silent = Annotation {
-            open: vec![0, 1],
+            known: Known::Only(Vec::new()),
             ..Annotation::default()
         };
         assert_eq!(
@@ -165,7 +219,7 @@ mod tests {
         let found = targets(&PLACES, &annotation, &one, &[None, Some(0)]);
         assert_eq!(found.scored, 0);
         let annotation = Annotation {
-            open: Vec::new(),
+            known: Known::All,
             ..annotation
         };
         assert_eq!(

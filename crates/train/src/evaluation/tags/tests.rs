@@ -117,14 +117,77 @@ fn values_count_where_the_text_has_the_label() {
     assert_eq!(scores.values, counts(2, 2, 2));
     assert_eq!(scores.labels["size"], counts(0, 1, 0));
     assert_eq!((scores.labels["size"].f1(), scores.unseen), (0.0, None));
+    assert!(judged(&evaluator, 1, &found[1]).is_empty());
 
     let training =
         written(r#"{"text": "ACME", "spans": [{"start": 0, "end": 4, "label": "brand"}]}"#);
     let scores = evaluator.with_training(&training).score(&found);
     assert_eq!(scores.unseen, Some(counts(0, 2, 1)));
+    assert!(has_unseen(&scores));
+    // All right values are in training: there is nothing to find.
+    let scores = all(&table).with_training(&table).score(&found);
+    assert_eq!(scores.unseen, Some(counts(0, 1, 0)));
+    assert!(!has_unseen(&scores));
     let json = serde_json::to_string(&scores.spans).unwrap();
     assert!(
         json.starts_with(r#"{"precision":0.3333"#) && json.ends_with(r#""support":2}"#),
         "{json}"
+    );
+}
+
+fn has_unseen(scores: &TagScores) -> bool {
+    serde_json::to_string(&scores.scores())
+        .unwrap()
+        .contains("unseen_f1")
+}
+
+/// Label, start, and whether a span is right, of the spans of which the text says it.
+fn judged(evaluator: &TagEvaluator, text: usize, spans: &[Span]) -> Vec<(String, usize, bool)> {
+    let judged = evaluator.judged(text, spans);
+    judged
+        .map(|(span, right)| (span.label.clone(), span.start, right))
+        .collect()
+}
+
+#[test]
+fn nothing_is_wrong_that_a_row_does_not_speak_of() {
+    // No row has a colour or a size.
+    let table = written(concat!(
+        r#"{"text": "acme red kettle by acme", "attributes": {"brand": "acme"}}"#,
+        "\n",
+        r#"{"text": "red pot 2 l", "spans": [], "open": ["size"]}"#,
+    ));
+    let evaluator = all(&table);
+    let found = [
+        vec![
+            span(0, 4, "brand"),
+            span(5, 8, "colour"),
+            span(9, 15, "brand"),
+            span(19, 23, "brand"),
+        ],
+        vec![span(0, 3, "colour"), span(8, 11, "size")],
+    ];
+    let named = |label: &str, start, right| (label.to_owned(), start, right);
+    assert_eq!(
+        judged(&evaluator, 0, &found[0]),
+        [named("brand", 0, true), named("brand", 9, false)]
+    );
+    assert_eq!(
+        judged(&evaluator, 1, &found[1]),
+        [named("colour", 0, false)]
+    );
+    let scores = evaluator.score(&found);
+    let counts = |correct, found, gold| SpanCounts {
+        correct,
+        found,
+        gold,
+    };
+    assert_eq!(scores.spans, counts(1, 3, 1));
+    // The value in its other place is the value.
+    let again = [vec![span(19, 23, "brand")], Vec::new()];
+    let scores = evaluator.score(&again);
+    assert_eq!(
+        (scores.spans, scores.values),
+        (counts(0, 0, 1), counts(1, 1, 1))
     );
 }
