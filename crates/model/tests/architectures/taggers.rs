@@ -275,8 +275,8 @@ fn folders_that_are_no_taggers_are_refused() {
             "`size` is no label",
         ),
         (
-            vec![("tagger.json", json!({ "temprature": 1 }))],
-            "temprature",
+            vec![("tagger.json", json!({ "temperatures": 1 }))],
+            "temperatures",
         ),
     ] {
         let refusal = refusal(&changes);
