@@ -197,7 +197,8 @@ fn recommendations_leave_out_their_examples() {
 #[test]
 fn side_by_side_embeds_the_query_once() {
     let service = Service::with(ServeOptions::default(), Parts::products());
-    let embedded = || service.counter("te_batch_next_size_sum");
+    // A turn is counted after its answers, but this before them.
+    let embedded = || service.counter("te_request_inference_duration_count");
     let alone = |mode: &str| {
         let page = service.get(&format!("/results?q=water+bottle&mode={mode}"));
         assert_eq!(page.status, 200, "{page:?}");
