@@ -86,7 +86,10 @@ fn an_answered_change_is_committed_and_found() {
     let computed = service.counter("te_request_inference_duration_count");
     // The same text with another price needs no vector, and keeps the bits of its own.
     assert_eq!(change(json!({ "documents": [lamp(12.0)] })), [1, 0, 0]);
-    assert_eq!(service.counter("te_request_inference_duration_count"), computed);
+    assert_eq!(
+        service.counter("te_request_inference_duration_count"),
+        computed
+    );
     assert_eq!(store.vector("L1").unwrap().unwrap(), stored);
     let document = store.document("L1").unwrap().unwrap();
     assert_eq!(document.values[1].as_ref().unwrap().to_string(), "12");
