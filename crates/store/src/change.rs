@@ -8,7 +8,7 @@ use search::index::Document;
 use tokio_postgres::error::SqlState;
 
 use crate::error::StoreError;
-use crate::rows::EncodedRows;
+use crate::rows::{EncodedRows, may_be_stored};
 use crate::server::Server;
 use crate::shard::shard_of;
 use crate::staging::{copy, make_staging, upsert};
@@ -86,7 +86,7 @@ impl PostgresStore {
         let shards = self.servers.len();
         let mut parts: Vec<Part> = (0..shards).map(|_| Part::default()).collect();
         let removed: HashSet<&str> = remove.iter().map(AsRef::as_ref).collect();
-        for id in &removed {
+        for id in removed.iter().filter(|id| may_be_stored(id)) {
             parts[shard_of(id, shards)].removed.push((*id).to_owned());
         }
         // The last row of every id.

@@ -132,6 +132,14 @@ fn a_change_that_does_not_fit_changes_nothing() {
         assert_eq!(answer.status, 422, "{answer:?}");
         assert!(answer.error().contains(message), "{answer:?}");
     }
+    let none = service.post("/documents", &json!({ "remove": ["a\0b"] }));
+    assert_eq!(
+        (none.status, &none.json()["removed"]),
+        (200, &json!(0)),
+        "{none:?}"
+    );
+    let unknown = service.post("/recommend", &json!({ "ids": ["a\0b"] }));
+    assert_eq!(unknown.status, 404, "{unknown:?}");
     assert_eq!(store.info().unwrap().rows(), 4);
     assert!(found(&service, "purple").is_empty());
     PostgresStore::delete(&servers, options("unfit")).unwrap();

@@ -9,7 +9,7 @@ use search::index::Document;
 use super::parameters::Parameters;
 use super::session::Session;
 use crate::error::StoreError;
-use crate::rows::value_of;
+use crate::rows::{may_be_stored, value_of};
 use crate::server::Server;
 use crate::shard::shard_of;
 use crate::store::PostgresStore;
@@ -25,8 +25,7 @@ impl PostgresStore {
         ids: &[I],
     ) -> Result<HashMap<String, (Document, Vec<f32>)>, StoreError> {
         let mut of_servers = vec![Vec::new(); self.servers.len()];
-        for id in ids {
-            let id = id.as_ref();
+        for id in ids.iter().map(I::as_ref).filter(|id| may_be_stored(id)) {
             of_servers[shard_of(id, self.servers.len())].push(id.to_owned());
         }
         let rows = self.wait_for(try_join_all(

@@ -17,7 +17,7 @@ use std::collections::{HashMap, HashSet};
 use search::{Answer, Explanation, FacetCount, Found, Mode, Query};
 
 use crate::error::StoreError;
-use crate::rows::{half_vector, value_of};
+use crate::rows::{half_vector, may_be_stored, value_of};
 use crate::shard::shard_of;
 use crate::store::PostgresStore;
 use crate::words::Statistics;
@@ -83,6 +83,9 @@ impl PostgresStore {
     ///
     /// Fails for a server that does not answer.
     pub fn document(&self, id: &str) -> Result<Option<Document>, StoreError> {
+        if !may_be_stored(id) {
+            return Ok(None);
+        }
         self.wait_for(async {
             let server = &self.servers[shard_of(id, self.servers.len())];
             let session = Session::begin(self, server, 1).await?;
@@ -111,6 +114,9 @@ impl PostgresStore {
     ///
     /// Fails for a server that does not answer.
     pub fn vector(&self, id: &str) -> Result<Option<Vec<f32>>, StoreError> {
+        if !may_be_stored(id) {
+            return Ok(None);
+        }
         self.wait_for(async {
             let server = &self.servers[shard_of(id, self.servers.len())];
             let session = Session::begin(self, server, 1).await?;
