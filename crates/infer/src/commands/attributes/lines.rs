@@ -198,6 +198,8 @@ fn delimited<S: AsRef<str>>(fields: impl Iterator<Item = S>, delimiter: char) ->
 
 #[cfg(test)]
 mod tests {
+    use records::{Format, ReaderOptions, RowReader, Source};
+
     use super::*;
 
     fn row() -> Row {
@@ -243,6 +245,37 @@ mod tests {
             jsonl,
             r#"{"title":"Bär \"red\", red","brand":"x","extracted_brand":null,"colour":"red"}"#
         );
+    }
+
+    #[test]
+    fn rows_of_json_keep_what_they_have() {
+        let json = concat!(
+            r#"{"title": "Bär red", "price": 1.50, "brand": null, "of": {"a": [1]}}"#,
+            "\n{}\n"
+        );
+        let options = ReaderOptions {
+            keep_objects: true,
+            format: Some(Format::Jsonl),
+            ..ReaderOptions::default()
+        };
+        let reader = RowReader::from_reader(&Source::Stdin, json.as_bytes(), &options).unwrap();
+        let rows: Vec<Row> = reader.map(Result::unwrap).collect();
+        let columns = ["title".to_owned()];
+        let labels = ["brand", "colour"].map(str::to_owned);
+        let spans = [Span::new(4, 7, "colour", 0.5)];
+        let jsonl = Lines::new(AttributesForm::RowsJsonl, &columns, &labels);
+        assert_eq!(
+            jsonl.of_row(&rows[0], "Bär red", &spans).unwrap(),
+            r#"{"title": "Bär red", "price": 1.50, "brand": null, "of": {"a": [1]},"extracted_brand":null,"colour":"red"}"#
+        );
+        assert_eq!(
+            jsonl.of_row(&rows[1], "", &[]).unwrap(),
+            r#"{"brand":null,"colour":null}"#
+        );
+        assert_eq!(jsonl.left_out(&rows[0]).count(), 0);
+        let csv = Lines::new(AttributesForm::Csv, &columns, &labels);
+        let left_out: Vec<&str> = csv.left_out(&rows[0]).collect();
+        assert_eq!(left_out, ["price", "of"]);
     }
 
     #[test]
