@@ -181,6 +181,8 @@ impl Shared {
                 state.queue.put_back(work);
             }
         }
+        // Whoever has an answer finds it counted.
+        self.report(&state);
         done
     }
 
