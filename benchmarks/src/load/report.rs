@@ -180,7 +180,7 @@ impl Report {
         // A figure that is missing is NaN and holds no limit.
         let broken = limits
             .into_iter()
-            .filter(|(_, value, limit)| !(value <= limit));
+            .filter(|&(_, value, limit)| value.is_nan() || value > limit);
         broken
             .map(|(what, value, limit)| format!("{}: {what}: {value:.2} > {limit:.2}", self.name))
             .collect()
