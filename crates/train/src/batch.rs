@@ -23,7 +23,7 @@ pub struct TrainingBatch {
     /// For a tagger, whose `targets` are the outputs that may be right of every token: the number of tokens of which some
     /// are wrong. `None` for other models.
     pub scored_tokens: Option<usize>,
-    /// The [weights](Self::weight) of all batches of the optimiser step; 0 if this is the only one.
+    /// The weights of all batches of the optimiser step; 0 if this is the only one.
     pub rows_of_step: usize,
     /// Positions of the rows in their table, for messages.
     pub positions: Vec<usize>,
