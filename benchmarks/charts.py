@@ -30,7 +30,7 @@ PROGRAMS = {"mpnet-burn": "#d1571b", "PyTorch": "#7a8594", "ONNX Runtime": "#4f8
 SECTIONS = {
     "Speed on a processor": ["speed", "speed-ratio", "cosine", "minilm-speed", "minilm-speed-ratio", "scaling"],
     "Distance to the roofline": ["roofline", "kernel-shares", "layer-shares", "profile"],
-    "Start and memory": ["start", "memory-one", "memory-files", "model-size"],
+    "Start and memory": ["start", "start-serve", "memory-one", "memory-files", "model-size"],
     "Speed on a GPU": ["gpu-speed", "gpu-speed-ratio", "gpu-cosine"],
     "Training": ["training-step", "training-tokens", "training-memory", "training-memory-options",
                  "gpu-training-step", "gpu-training-memory"],
