@@ -7,7 +7,7 @@ use model::{PairScorer, PairScores};
 use program::{Console, Unit};
 
 use crate::cli::{HubArgs, ModelArgs, RerankArgs};
-use crate::commands::hub_options;
+use crate::commands::with_head;
 use crate::error::Error;
 use crate::stream::note_truncated;
 
@@ -92,20 +92,8 @@ impl Reranker {
 
 /// Loads the reranker that the command line names.
 pub(crate) fn load(model: &ModelArgs, console: Console) -> Result<PairScorer, Error> {
-    let mut builder = PairScorer::builder()
-        .device(model.device.device)
-        .hub(hub_options(&model.hub, console));
-    if let Some(precision) = model.device.precision.chosen() {
-        builder = builder.precision(precision);
-    }
-    if let Some(tokens) = model.batch_tokens {
-        builder = builder.batch_tokens(tokens);
-    }
-    if let Some(tokens) = model.max_length {
-        builder = builder.max_length(tokens);
-    }
     let name = model.hub.name();
-    let scorer = builder.load(name)?;
+    let scorer = with_head(PairScorer::builder(), model, console).load(name)?;
     for note in scorer.notes() {
         console.note(format_args!("note: {note}"));
     }

@@ -58,10 +58,10 @@ pub use backend::Device;
 pub use checkpoint::Checkpoint;
 pub use encoder::{Encoder, MpNet};
 pub use error::ModelError;
-pub use heads::pair_score::{PairScorer, PairScorerBuilder, PairScores};
+pub use heads::builder::HeadBuilder;
+pub use heads::pair_score::{PairScorer, PairScores};
 pub use heads::token_tags::{
-    Span, Tag, TagLabels, TagOptions, TaggedTexts, Tagger, TaggerBuilder, TaggerSettings,
-    TokenLogits,
+    Span, Tag, TagLabels, TagOptions, TaggedTexts, Tagger, TaggerSettings, TokenLogits,
 };
 pub use kernels::Precision;
 pub use prompt::{Prompt, Prompts};

@@ -1,9 +1,7 @@
 //! Hub options of `train`, with a progress bar for downloads.
 
 use model::hub::HubOptions;
-use model::{
-    PairScorer, PairScorerBuilder, SentenceEncoder, SentenceEncoderBuilder, Tagger, TaggerBuilder,
-};
+use model::{HeadBuilder, PairScorer, SentenceEncoder, SentenceEncoderBuilder, Tagger};
 use program::{Console, DownloadBar};
 
 use crate::cli::MachineArgs;
@@ -33,13 +31,13 @@ impl MachineArgs {
     }
 
     /// A tagger to load on this device.
-    pub(crate) fn tagger(&self, console: Console) -> TaggerBuilder {
+    pub(crate) fn tagger(&self, console: Console) -> HeadBuilder<Tagger> {
         let hub = hub_options(None, self.offline, console, Stop::default());
         Tagger::builder().device(self.device).hub(hub)
     }
 
     /// A reranker to load on this device.
-    pub(crate) fn reranker(&self, console: Console) -> PairScorerBuilder {
+    pub(crate) fn reranker(&self, console: Console) -> HeadBuilder<PairScorer> {
         let hub = hub_options(None, self.offline, console, Stop::default());
         PairScorer::builder().device(self.device).hub(hub)
     }

@@ -24,7 +24,7 @@ use std::ops::ControlFlow;
 
 use clap::CommandFactory;
 use model::hub::{HubOptions, Origin};
-use model::{Embeddings, Prompt, SentenceEncoder, SentenceEncoderBuilder};
+use model::{Embeddings, HeadBuilder, Prompt, SentenceEncoder, SentenceEncoderBuilder};
 use program::interrupt::Signal;
 use program::text::count;
 use program::{Console, DownloadBar};
@@ -195,6 +195,27 @@ fn note_ignored(tensors: &[String], console: Console) {
     console.note(format_args!(
         "ignored {count} tensor{plural} of a head, which no vector depends on: `{named}`{more}"
     ));
+}
+
+/// The settings of the command line for a model with a head.
+pub(crate) fn with_head<M>(
+    mut builder: HeadBuilder<M>,
+    model: &ModelArgs,
+    console: Console,
+) -> HeadBuilder<M> {
+    builder = builder
+        .device(model.device.device)
+        .hub(hub_options(&model.hub, console));
+    if let Some(precision) = model.device.precision.chosen() {
+        builder = builder.precision(precision);
+    }
+    if let Some(tokens) = model.batch_tokens {
+        builder = builder.batch_tokens(tokens);
+    }
+    if let Some(tokens) = model.max_length {
+        builder = builder.max_length(tokens);
+    }
+    builder
 }
 
 /// How the model is found, with a progress bar for downloads.

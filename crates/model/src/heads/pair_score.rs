@@ -11,12 +11,10 @@ use crate::bucket::padded_length;
 use crate::checkpoint::Checkpoint;
 use crate::concurrency;
 use crate::error::{ModelError, Result};
-use crate::hub::{self, HubOptions};
+use crate::heads::builder::{HeadBuilder, Parts};
 use crate::modules::dense::DenseActivation;
 use crate::sentence_encoder::Progress;
-use crate::sentence_encoder::on_backend::{
-    CheckPrecision, Load, Loaded, PooledVectors, default_batch_tokens, on_backend,
-};
+use crate::sentence_encoder::on_backend::PooledVectors;
 use crate::sentence_model::SentenceModel;
 use crate::threads;
 use crate::tokenizer::{PairTokenIds, SentenceTokenizer, TruncationSide};
@@ -67,75 +65,16 @@ pub struct PairScores {
     pub truncated: usize,
 }
 
-/// Settings of a [`PairScorer`] before it is loaded.
-#[derive(Clone, Debug, Default)]
-#[must_use]
-pub struct PairScorerBuilder {
-    device: Device,
-    hub: HubOptions,
-    precision: Option<Precision>,
-    batch_tokens: Option<usize>,
-    max_length: Option<usize>,
-}
-
-impl PairScorerBuilder {
-    /// The device of the network; [`Device::Auto`] unless set.
-    pub fn device(mut self, device: Device) -> Self {
-        self.device = device;
-        self
-    }
-
-    /// The precision of the linear layers' weights; unless set, that of the model's file, or float32 on a device without
-    /// it.
-    pub fn precision(mut self, precision: Precision) -> Self {
-        self.precision = Some(precision);
-        self
-    }
-
-    /// How the model is found: revision, offline mode, download progress.
-    pub fn hub(mut self, options: HubOptions) -> Self {
-        self.hub = options;
-        self
-    }
-
-    /// Maximum tokens of a batch, as of
-    /// [`SentenceEncoderBuilder::batch_tokens`](crate::SentenceEncoderBuilder::batch_tokens).
-    pub fn batch_tokens(mut self, tokens: usize) -> Self {
-        self.batch_tokens = Some(tokens);
-        self
-    }
-
-    /// Maximum tokens of a pair, special tokens included; unless set, that of the model.
-    pub fn max_length(mut self, tokens: usize) -> Self {
-        self.max_length = Some(tokens);
-        self
-    }
-
-    /// Finds and loads a model, by name or folder.
+impl HeadBuilder<PairScorer> {
+    /// Finds and loads a reranker, by name or folder.
     ///
     /// # Errors
     ///
     /// When the device cannot be used, the model cannot be found or fetched, a file of it is damaged, it has no head
     /// with one label, or the maximum length is impossible.
     pub fn load(self, name_or_folder: &str) -> Result<PairScorer> {
-        let device = self.device.select()?;
-        let precision = self.precision;
-        device.run(CheckPrecision {
-            device_name: device.to_string(),
-            precision,
-        })??;
-        let found = hub::resolve(name_or_folder, &self.hub.clone().of_reranker())?;
-        let mut checkpoint = Checkpoint::open_pairs(&found.path)?;
-        if let Some(length) = self.max_length {
-            checkpoint.max_seq_length = length;
-        }
-        let tokenizer = checkpoint.tokenizer()?;
-        let loaded = device.run(Load {
-            checkpoint: &checkpoint,
-            device_name: device.to_string(),
-            precision,
-        })??;
-        Ok(self.scorer(&checkpoint, tokenizer, device, loaded, found.notes))
+        let (checkpoint, parts) = self.open(name_or_folder, Checkpoint::open_pairs)?;
+        Ok(scorer(&checkpoint, parts))
     }
 
     /// A scorer of a model that is already in memory, for example one in training. `checkpoint` provides settings and
@@ -150,50 +89,37 @@ impl PairScorerBuilder {
         checkpoint: &Checkpoint,
         model: SentenceModel<B>,
     ) -> Result<PairScorer> {
-        let device = self.device.select()?;
-        let precision = self.precision.unwrap_or_default();
         let model = match &checkpoint.pair {
             Some(pair) => model.activated(pair.activation),
             None => model,
         };
-        let loaded = on_backend(model.pack(precision), precision, device.to_string());
-        let tokenizer = checkpoint.tokenizer()?;
-        Ok(self.scorer(checkpoint, tokenizer, device, loaded, Vec::new()))
+        let parts = self.take(checkpoint, model)?;
+        Ok(scorer(checkpoint, parts))
     }
+}
 
-    fn scorer(
-        self,
-        checkpoint: &Checkpoint,
-        tokenizer: SentenceTokenizer,
-        device: Device,
-        Loaded { network, precision }: Loaded,
-        notes: Vec<String>,
-    ) -> PairScorer {
-        PairScorer {
-            notes,
-            tokenizer,
-            other_side: OnceLock::new(),
-            network,
-            pad_token_id: checkpoint.config.pad_token_id,
-            token_types: checkpoint.config.token_types > 1,
-            probabilities: checkpoint
-                .pair
-                .as_ref()
-                .is_some_and(|pair| pair.activation == DenseActivation::Sigmoid),
-            limit: BatchLimit {
-                tokens: self.batch_tokens.unwrap_or(default_batch_tokens(device)),
-                texts: usize::MAX,
-            },
-            device,
-            precision,
-        }
+fn scorer(checkpoint: &Checkpoint, parts: Parts) -> PairScorer {
+    PairScorer {
+        notes: parts.notes,
+        tokenizer: parts.tokenizer,
+        other_side: OnceLock::new(),
+        network: parts.loaded.network,
+        pad_token_id: checkpoint.config.pad_token_id,
+        token_types: checkpoint.config.token_types > 1,
+        probabilities: checkpoint
+            .pair
+            .as_ref()
+            .is_some_and(|pair| pair.activation == DenseActivation::Sigmoid),
+        limit: parts.limit,
+        device: parts.device,
+        precision: parts.loaded.precision,
     }
 }
 
 impl PairScorer {
     /// Settings to change before loading.
-    pub fn builder() -> PairScorerBuilder {
-        PairScorerBuilder::default()
+    pub fn builder() -> HeadBuilder<Self> {
+        HeadBuilder::new()
     }
 
     /// The scores of pairs of a query and a text, in their order: `predict` of sentence-transformers' `CrossEncoder`,

@@ -15,7 +15,7 @@ use records::{Row, Source};
 
 use self::input::Input;
 use self::lines::Lines;
-use super::hub_options;
+use super::with_head;
 use crate::check::check_rows;
 use crate::cli::{AttributesArgs, AttributesForm, ModelArgs, ReadArgs};
 use crate::error::{Error, UsageError};
@@ -113,20 +113,8 @@ fn earlier(args: &AttributesArgs) -> Earlier {
 
 /// Loads the tagger that the command line names.
 pub(super) fn load(model: &ModelArgs, console: Console) -> Result<Tagger, Error> {
-    let mut builder = Tagger::builder()
-        .device(model.device.device)
-        .hub(hub_options(&model.hub, console));
-    if let Some(precision) = model.device.precision.chosen() {
-        builder = builder.precision(precision);
-    }
-    if let Some(tokens) = model.batch_tokens {
-        builder = builder.batch_tokens(tokens);
-    }
-    if let Some(tokens) = model.max_length {
-        builder = builder.max_length(tokens);
-    }
     let name = model.hub.name();
-    let tagger = builder.load(name)?;
+    let tagger = with_head(Tagger::builder(), model, console).load(name)?;
     for note in tagger.notes() {
         console.note(format_args!("note: {note}"));
     }

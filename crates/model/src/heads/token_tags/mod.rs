@@ -1,8 +1,8 @@
 //! Spans of texts and their labels: a tagger, which `transformers` calls a model for token classification.
 
-mod builder;
 mod decoding;
 pub(crate) mod labels;
+mod load;
 pub(crate) mod settings;
 
 use std::collections::BTreeMap;
@@ -15,12 +15,12 @@ use crate::batch::{BatchCost, BatchLimit, TokenBatch, plan_batches};
 use crate::bucket::padded_length;
 use crate::concurrency;
 use crate::error::{ModelError, Result};
+use crate::heads::builder::HeadBuilder;
 use crate::sentence_encoder::Progress;
 use crate::sentence_encoder::on_backend::PooledVectors;
 use crate::threads;
 use crate::tokenizer::{PlacedTokens, SentenceTokenizer};
 
-pub use builder::TaggerBuilder;
 use decoding::Decoding;
 pub use labels::{Tag, TagLabels};
 pub use settings::TaggerSettings;
@@ -134,8 +134,8 @@ pub struct TokenLogits {
 
 impl Tagger {
     /// Settings to change before loading.
-    pub fn builder() -> TaggerBuilder {
-        TaggerBuilder::default()
+    pub fn builder() -> HeadBuilder<Self> {
+        HeadBuilder::new()
     }
 
     /// The spans of texts, in their order.

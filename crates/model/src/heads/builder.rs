@@ -1,30 +1,68 @@
-//! The builder of a tagger.
+//! The builder of models with a head: rerankers and taggers.
+
+use std::marker::PhantomData;
+use std::path::Path;
 
 use kernels::{EncoderOps, Precision};
 
-use super::Tagger;
 use crate::backend::Device;
 use crate::batch::BatchLimit;
 use crate::checkpoint::Checkpoint;
-use crate::error::{ModelError, Result};
+use crate::error::Result;
 use crate::hub::{self, HubOptions};
 use crate::sentence_encoder::on_backend::{
     CheckPrecision, Load, Loaded, default_batch_tokens, on_backend,
 };
 use crate::sentence_model::SentenceModel;
+use crate::tokenizer::SentenceTokenizer;
 
-/// Settings of a [`Tagger`] before it is loaded.
-#[derive(Clone, Debug, Default)]
+/// Settings of a [`PairScorer`](crate::PairScorer) or a [`Tagger`](crate::Tagger) before it is loaded.
+#[derive(Debug)]
 #[must_use]
-pub struct TaggerBuilder {
+pub struct HeadBuilder<M> {
     device: Device,
     hub: HubOptions,
     precision: Option<Precision>,
     batch_tokens: Option<usize>,
     max_length: Option<usize>,
+    model: PhantomData<fn() -> M>,
 }
 
-impl TaggerBuilder {
+// A derived one would ask for a model that can be copied.
+impl<M> Clone for HeadBuilder<M> {
+    fn clone(&self) -> Self {
+        Self {
+            device: self.device,
+            hub: self.hub.clone(),
+            precision: self.precision,
+            batch_tokens: self.batch_tokens,
+            max_length: self.max_length,
+            model: PhantomData,
+        }
+    }
+}
+
+/// What every model with a head has.
+pub(super) struct Parts {
+    pub(super) tokenizer: SentenceTokenizer,
+    pub(super) device: Device,
+    pub(super) loaded: Loaded,
+    pub(super) limit: BatchLimit,
+    pub(super) notes: Vec<String>,
+}
+
+impl<M> HeadBuilder<M> {
+    pub(super) fn new() -> Self {
+        Self {
+            device: Device::default(),
+            hub: HubOptions::default(),
+            precision: None,
+            batch_tokens: None,
+            max_length: None,
+            model: PhantomData,
+        }
+    }
+
     /// The device of the network; [`Device::Auto`] unless set.
     pub fn device(mut self, device: Device) -> Self {
         self.device = device;
@@ -32,7 +70,7 @@ impl TaggerBuilder {
     }
 
     /// The precision of the linear layers' weights; unless set, that of the model's file, or float32 on a device without
-    /// it. The head computes in float32.
+    /// it. The head of a tagger computes in float32.
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = Some(precision);
         self
@@ -51,19 +89,18 @@ impl TaggerBuilder {
         self
     }
 
-    /// Maximum tokens of a text, special tokens included; unless set, that of the model.
+    /// Maximum tokens of a text or a pair, special tokens included; unless set, that of the model.
     pub fn max_length(mut self, tokens: usize) -> Self {
         self.max_length = Some(tokens);
         self
     }
 
-    /// Finds and loads a model, by name or folder.
-    ///
-    /// # Errors
-    ///
-    /// When the device cannot be used, the model cannot be found or fetched, a file of it is damaged, it is no tagger, or
-    /// the maximum length is impossible.
-    pub fn load(self, name_or_folder: &str) -> Result<Tagger> {
+    /// Finds a model by name or folder, reads its files by `open`, and loads it.
+    pub(super) fn open(
+        self,
+        name_or_folder: &str,
+        open: fn(&Path) -> Result<Checkpoint>,
+    ) -> Result<(Checkpoint, Parts)> {
         let device = self.device.select()?;
         let precision = self.precision;
         device.run(CheckPrecision {
@@ -71,70 +108,49 @@ impl TaggerBuilder {
             precision,
         })??;
         let found = hub::resolve(name_or_folder, &self.hub.clone().of_reranker())?;
-        let mut checkpoint = Checkpoint::open_tagger(&found.path)?;
+        let mut checkpoint = open(&found.path)?;
         if let Some(length) = self.max_length {
             checkpoint.max_seq_length = length;
         }
         // Before the weights are read.
-        checkpoint.tokenizer()?;
+        let tokenizer = checkpoint.tokenizer()?;
         let loaded = device.run(Load {
             checkpoint: &checkpoint,
             device_name: device.to_string(),
             precision,
         })??;
-        self.tagger(&checkpoint, device, loaded, found.notes)
+        let parts = self.parts(tokenizer, device, loaded, found.notes);
+        Ok((checkpoint, parts))
     }
 
-    /// A tagger of a model that is already in memory, for example one in training. `checkpoint` provides settings and
-    /// tokenizer; `model` must be on the backend of [`device`](Self::device), as
-    /// [`Checkpoint::load`](crate::Checkpoint::load) gives it.
-    ///
-    /// # Errors
-    ///
-    /// When the device cannot be used, the checkpoint is that of no tagger, or its tokenizer is damaged.
-    pub fn with_model<B: EncoderOps>(
+    /// Takes a model that is in memory.
+    pub(super) fn take<B: EncoderOps>(
         self,
         checkpoint: &Checkpoint,
         model: SentenceModel<B>,
-    ) -> Result<Tagger> {
+    ) -> Result<Parts> {
         let device = self.device.select()?;
         let precision = self.precision.unwrap_or_default();
         let loaded = on_backend(model.pack(precision), precision, device.to_string());
-        self.tagger(checkpoint, device, loaded, Vec::new())
+        Ok(self.parts(checkpoint.tokenizer()?, device, loaded, Vec::new()))
     }
 
-    fn tagger(
+    fn parts(
         self,
-        checkpoint: &Checkpoint,
+        tokenizer: SentenceTokenizer,
         device: Device,
-        Loaded { network, precision }: Loaded,
+        loaded: Loaded,
         notes: Vec<String>,
-    ) -> Result<Tagger> {
-        let Some(tags) = &checkpoint.tags else {
-            return Err(ModelError::Field {
-                path: checkpoint
-                    .transformer_folder
-                    .join(crate::architecture::CONFIG_FILE),
-                field: "architectures",
-                reason: "the model was not opened as a tagger".to_owned(),
-            });
-        };
-        Ok(Tagger {
-            notes,
-            tokenizer: checkpoint.tokenizer()?,
-            network,
-            pad_token_id: checkpoint.config.pad_token_id,
-            single_valued: tags.settings.single_valued(&tags.labels),
-            masks: tags.settings.masks(&tags.labels),
-            labels: tags.labels.clone(),
-            settings: tags.settings.clone(),
-            identity: checkpoint.identity()?,
+    ) -> Parts {
+        Parts {
+            tokenizer,
+            device,
+            loaded,
             limit: BatchLimit {
                 tokens: self.batch_tokens.unwrap_or(default_batch_tokens(device)),
                 texts: usize::MAX,
             },
-            device,
-            precision,
-        })
+            notes,
+        }
     }
 }
