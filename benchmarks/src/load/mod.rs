@@ -156,9 +156,11 @@ struct Load {
 impl Load {
     async fn measure(client: &Client, mix: &Arc<Mix>, time: Duration, unloaded: f64) -> Self {
         let query_seconds = query_seconds(client, mix).await;
-        let tokens = client.tokens().await;
-        let capacity = capacity(client, mix, time).await;
-        let tokens = (client.tokens().await - tokens) / time.as_secs_f64();
+        let (tokens, begin) = (client.tokens().await, Instant::now());
+        let answered = keep_busy(client, mix, time).await;
+        let seconds = begin.elapsed().as_secs_f64();
+        let capacity = f64::from(answered) / seconds;
+        let tokens = (client.tokens().await - tokens) / seconds;
         note(format_args!(
             "the service answers {capacity:.1} requests/s of the mix, {tokens:.0} tokens/s, and a query in {query_seconds:.4} s"
         ));
@@ -205,8 +207,11 @@ async fn query_seconds(client: &Client, mix: &Arc<Mix>) -> f64 {
     statistics::median(times)
 }
 
-/// Requests per second of the mix that workers get, who ask again when they have an answer.
-async fn capacity(client: &Client, mix: &Arc<Mix>, time: Duration) -> f64 {
+/// The requests of the mix that workers get answered, who ask again when they have an answer.
+///
+/// No request is given up, so that the answered ones are the mix: a service refuses large requests first. It has work
+/// until the last answer.
+async fn keep_busy(client: &Client, mix: &Arc<Mix>, time: Duration) -> u32 {
     let begin = Instant::now();
     let mut workers = JoinSet::new();
     for worker in 0..WORKERS {
@@ -216,12 +221,12 @@ async fn capacity(client: &Client, mix: &Arc<Mix>, time: Duration) -> f64 {
             let mut answered = 0;
             while begin.elapsed() < time {
                 let (_, texts) = mix.next(&mut random, None);
-                // A refused request is asked again, so that the answered ones are the mix.
-                while client.embed(&texts).await != Outcome::Answered {
-                    if begin.elapsed() >= time {
-                        return answered;
+                loop {
+                    match client.embed(&texts).await {
+                        Outcome::Answered => break,
+                        Outcome::Refused => tokio::time::sleep(Duration::from_millis(20)).await,
+                        _ => return answered,
                     }
-                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 answered += 1;
             }
@@ -232,7 +237,7 @@ async fn capacity(client: &Client, mix: &Arc<Mix>, time: Duration) -> f64 {
     while let Some(worker) = workers.join_next().await {
         answered += worker.unwrap_or(0);
     }
-    f64::from(answered) / begin.elapsed().as_secs_f64()
+    answered
 }
 
 /// A request that was due.

@@ -9,7 +9,7 @@ use search::index::ModelFingerprint;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::catalogue::{Catalogue, CatalogueSource};
+use crate::catalogue::{Catalogue, CatalogueSource, Place};
 use crate::engine::{Engine, EngineError, Models};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
@@ -177,8 +177,8 @@ impl Shared {
         catalogue: &Catalogue,
         model: &ModelFingerprint,
     ) -> Result<Writer, EngineError> {
-        let writer = match catalogue {
-            Catalogue::Index { folder, .. } => {
+        let writer = match &catalogue.place {
+            Place::Index { folder, .. } => {
                 // The writer belongs to the state, and must not keep it.
                 let app = Arc::downgrade(&self.0);
                 let refresh = move || {
@@ -190,7 +190,7 @@ impl Shared {
                 let (folder, model) = (folder.clone(), model.clone());
                 Writer::start(|merges| IndexChanges::new(folder, model, refresh, merges))
             }
-            Catalogue::Store(store) => Writer::start(|_| StoreChanges(Arc::clone(store))),
+            Place::Store(store) => Writer::start(|_| StoreChanges(store.clone())),
         };
         writer.map_err(EngineError::Thread)
     }
@@ -221,11 +221,11 @@ impl Shared {
         Ok(self.service()?.writer.as_ref())
     }
 
-    /// Takes up changes of the index.
+    /// Takes up changes of the products.
     ///
     /// # Errors
     ///
-    /// When the index cannot be read, or is of another model now.
+    /// When the index or the store cannot be read, or is of another model now.
     pub(crate) fn refresh(&self) -> Result<(), Problem> {
         let Some(service) = self.0.service.get() else {
             return Ok(());

@@ -23,72 +23,103 @@ pub enum CatalogueSource {
     Store(PostgresStore),
 }
 
+/// What is shown until a later state takes its place. A request keeps the one that it began with.
+pub(crate) struct Current<T>(Arc<Mutex<Arc<T>>>);
+
+impl<T> Current<T> {
+    fn new(state: T) -> Self {
+        Self(Arc::new(Mutex::new(Arc::new(state))))
+    }
+
+    pub(crate) fn get(&self) -> Arc<T> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, state: T) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+    }
+}
+
+impl<T> Clone for Current<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
 /// An opened catalogue.
-pub(crate) enum Catalogue {
+pub(crate) struct Catalogue {
+    pub(crate) place: Place,
+    /// Held by whoever takes up changes, so that a later state is not replaced by an earlier one.
+    refreshing: Mutex<()>,
+}
+
+/// Where the products of a catalogue are.
+pub(crate) enum Place {
     Index {
         folder: PathBuf,
-        /// The last snapshot. A request keeps the one that it began with.
-        reader: Mutex<Arc<IndexReader>>,
-        /// Held by whoever takes up changes, so that a later state is not replaced by an earlier one.
-        refreshing: Mutex<()>,
+        reader: Current<IndexReader>,
     },
-    Store(Arc<PostgresStore>),
+    Store(Current<PostgresStore>),
 }
 
 impl Catalogue {
     pub(crate) fn new(source: CatalogueSource) -> Self {
-        match source {
-            CatalogueSource::Index { folder, reader } => Self::Index {
+        let place = match source {
+            CatalogueSource::Index { folder, reader } => Place::Index {
                 folder,
-                reader: Mutex::new(Arc::new(reader)),
-                refreshing: Mutex::default(),
+                reader: Current::new(reader),
             },
-            CatalogueSource::Store(store) => Self::Store(Arc::new(store)),
+            CatalogueSource::Store(store) => Place::Store(Current::new(store)),
+        };
+        Self {
+            place,
+            refreshing: Mutex::default(),
         }
     }
 
     /// What requests are answered from.
-    pub(crate) fn snapshot(&self) -> Snapshot<'_> {
-        match self {
-            Self::Index { reader, .. } => {
-                let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-                Snapshot::Index(Arc::clone(&reader))
-            }
-            Self::Store(store) => Snapshot::Store(store),
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        match &self.place {
+            Place::Index { reader, .. } => Snapshot::Index(reader.get()),
+            Place::Store(store) => Snapshot::Store(store.get()),
         }
     }
 
-    /// Takes up what has changed on disk. An index that was rebuilt for another model is not taken up.
+    /// Takes up an index that has changed on disk, or a store that has taken the place of the opened one. What was made
+    /// for another model is not taken up.
     ///
     /// # Errors
     ///
-    /// When the index cannot be read, or is of another model; requests are answered from the earlier snapshot.
+    /// When the index or the store cannot be read, or is of another model; requests are answered from the earlier
+    /// snapshot, as far as it is there.
     pub(crate) fn refresh(&self, model: &ModelFingerprint) -> Result<(), Problem> {
-        let Self::Index {
-            reader, refreshing, ..
-        } = self
-        else {
-            return Ok(());
-        };
-        let _refreshing = refreshing.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = Arc::clone(&reader.lock().unwrap_or_else(PoisonError::into_inner));
-        let Some(newer) = current.refreshed()? else {
-            return Ok(());
-        };
-        newer.settings().model.check(model)?;
-        *reader.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(newer);
+        let _refreshing = self.refreshing.lock();
+        match &self.place {
+            Place::Index { reader, .. } => {
+                if let Some(newer) = reader.get().refreshed()? {
+                    newer.settings().model.check(model)?;
+                    reader.set(newer);
+                }
+            }
+            Place::Store(store) => {
+                if let Some(newer) = store.get().refreshed()? {
+                    newer.check_model(model)?;
+                    store.set(newer);
+                }
+            }
+        }
         Ok(())
     }
 }
 
 /// A state of the catalogue.
 #[derive(Clone)]
-pub(crate) enum Snapshot<'a> {
+pub(crate) enum Snapshot {
     Index(Arc<IndexReader>),
-    Store(&'a PostgresStore),
+    Store(Arc<PostgresStore>),
 }
 
-impl Snapshot<'_> {
+impl Snapshot {
     pub(crate) fn settings(&self) -> &Settings {
         match self {
             Self::Index(index) => index.settings(),

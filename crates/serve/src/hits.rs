@@ -16,7 +16,7 @@ use crate::texts::{self, Cost, Texts};
 pub(crate) async fn answer(
     app: &Shared,
     service: &Service,
-    snapshot: Snapshot<'_>,
+    snapshot: Snapshot,
     question: Query,
     query: &str,
     priority: Option<Priority>,
@@ -42,7 +42,7 @@ pub(crate) async fn answer(
 pub(crate) async fn embedded(
     app: &Shared,
     service: &Service,
-    snapshot: Snapshot<'_>,
+    snapshot: Snapshot,
     question: Query,
     text: &str,
     prompt: Prompt,
@@ -68,7 +68,7 @@ pub(crate) struct Timed {
 pub(crate) async fn embedded_all(
     app: &Shared,
     service: &Service,
-    snapshot: Snapshot<'_>,
+    snapshot: Snapshot,
     questions: Vec<Query>,
     text: &str,
     prompt: Prompt,
@@ -105,7 +105,7 @@ pub(crate) async fn embedded_all(
 
 /// The answers to questions about a vector.
 fn answers(
-    snapshot: &Snapshot<'_>,
+    snapshot: &Snapshot,
     questions: Vec<Query>,
     vector: &[f32],
 ) -> Result<Vec<Timed>, Problem> {

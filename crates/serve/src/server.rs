@@ -284,7 +284,7 @@ async fn accept(
     let _ = timeout(options.drain_timeout, open.shutdown()).await;
 }
 
-/// What happens every second: changes of the index are taken up, and refusals are logged.
+/// What happens every second: changes of the products are taken up, and refusals are logged.
 async fn tick(app: Shared, log: impl Fn(String)) {
     let mut last_fault = String::new();
     loop {
@@ -304,7 +304,7 @@ async fn tick(app: Shared, log: impl Fn(String)) {
             Err(problem) => problem.message,
         };
         if fault != last_fault && !fault.is_empty() {
-            log(format!("the changed index is not taken up: {fault}"));
+            log(format!("changes of the products are not taken up: {fault}"));
         }
         last_fault = fault;
     }

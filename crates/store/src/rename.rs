@@ -36,7 +36,7 @@ async fn rename(servers: &[Server], from: &Schema, to: &Schema) -> Result<(), St
     let found = try_join_all(servers.iter().map(|server| async {
         let (new, old) = (part(server, from).await?, part(server, to).await?);
         if new.is_some() {
-            check_whole(server, from).await?;
+            server.require_whole(from).await?;
         }
         let generations = (
             new.map(|part| part.generation),
@@ -73,25 +73,4 @@ async fn rename(servers: &[Server], from: &Schema, to: &Schema) -> Result<(), St
     }))
     .await?;
     Ok(())
-}
-
-/// Fails where a load has not ended, or nothing was loaded: words are counted at the end of one.
-async fn check_whole(server: &Server, schema: &Schema) -> Result<(), StoreError> {
-    let statement = format!(
-        "SELECT documents IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {}) FROM {}",
-        schema.table("journal"),
-        schema.table("settings"),
-    );
-    let connection = server.connection().await?;
-    let row = connection.query_one(&statement, &[]).await;
-    let whole: bool = row
-        .and_then(|row| row.try_get(0))
-        .map_err(server.error("asking for the state of the load"))?;
-    if whole {
-        return Ok(());
-    }
-    Err(StoreError::Unfinished {
-        server: server.name.clone(),
-        name: schema.name.clone(),
-    })
 }

@@ -12,6 +12,7 @@ use tokio_postgres::error::SqlState;
 use crate::encryption::Encryption;
 use crate::error::StoreError;
 use crate::options::Options;
+use crate::schema::Schema;
 
 /// Connections to a server that are open at once, at most: one for each question that is being answered.
 const CONNECTIONS: usize = 16;
@@ -126,6 +127,27 @@ impl Server {
                 limit: self.limit,
             }),
         }
+    }
+
+    /// Fails where a load has not ended, or nothing was loaded: words are counted at the end of one.
+    pub(crate) async fn require_whole(&self, schema: &Schema) -> Result<(), StoreError> {
+        let statement = format!(
+            "SELECT documents IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {}) FROM {}",
+            schema.table("journal"),
+            schema.table("settings"),
+        );
+        let connection = self.connection().await?;
+        let row = connection.query_one(&statement, &[]).await;
+        let whole: bool = row
+            .and_then(|row| row.try_get(0))
+            .map_err(self.error("asking for the state of the load"))?;
+        if whole {
+            return Ok(());
+        }
+        Err(StoreError::Unfinished {
+            server: self.name.clone(),
+            name: schema.name.clone(),
+        })
     }
 
     /// Creates the extension `vector` where it is missing, and checks its version.

@@ -19,6 +19,7 @@ use search::index::{ModelFingerprint, Settings};
 pub struct PostgresStore {
     /// None only while it is dropped.
     runtime: Option<Runtime>,
+    addresses: Vec<String>,
     pub(crate) servers: Vec<Server>,
     pub(crate) schema: Schema,
     pub(crate) settings: Settings,
@@ -54,6 +55,7 @@ impl PostgresStore {
         let generation = runtime.block_on(create(&servers, &schema, settings))?;
         Ok(Self {
             runtime: Some(runtime),
+            addresses: owned(addresses),
             servers,
             schema,
             settings: settings.clone(),
@@ -74,6 +76,7 @@ impl PostgresStore {
         let (settings, generation) = runtime.block_on(open(&servers, &schema, options.partial))?;
         Ok(Self {
             runtime: Some(runtime),
+            addresses: owned(addresses),
             servers,
             schema,
             analyzer: Analyzer::new(settings.language),
@@ -81,6 +84,23 @@ impl PostgresStore {
             generation,
             options,
         })
+    }
+
+    /// The store that has its name now, if that is another one: it was [renamed](Self::rename), or deleted and made again.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Self::open`] does, and while nothing was loaded into the new store.
+    pub fn refreshed(&self) -> Result<Option<Self>, StoreError> {
+        let (servers, schema, partial) = (&self.servers, &self.schema, self.options.partial);
+        let (_, generation) = self.wait_for(open(servers, schema, partial))?;
+        if generation == self.generation {
+            return Ok(None);
+        }
+        self.wait_for(try_join_all(
+            servers.iter().map(|server| server.require_whole(schema)),
+        ))?;
+        Self::open(&self.addresses, self.options.clone()).map(Some)
     }
 
     /// Removes a store from all servers where it is.
@@ -155,6 +175,13 @@ impl std::fmt::Debug for PostgresStore {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
+}
+
+fn owned<A: AsRef<str>>(addresses: &[A]) -> Vec<String> {
+    let addresses = addresses.iter();
+    addresses
+        .map(|address| address.as_ref().to_owned())
+        .collect()
 }
 
 pub(crate) fn connect<A: AsRef<str>>(

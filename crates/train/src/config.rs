@@ -35,7 +35,7 @@ pub(crate) struct FitConfig {
     pub train: Vec<PathBuf>,
     /// Use the rows of each --train file W times per epoch, in the order of the files: 2 is every row
     /// twice, 0.5 another half in each epoch [default: 1 each].
-    #[arg(long, value_name = "W,...", value_delimiter = ',', value_parser = weight_of_rows, requires = "train", help_heading = DATA)]
+    #[arg(long, value_name = "W,...", value_delimiter = ',', value_parser = weight_of_rows, help_heading = DATA)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub train_weights: Vec<f64>,
     /// Read validation rows from FILE. Scores use every row; the validation loss uses at most 16
@@ -62,11 +62,11 @@ pub(crate) struct FitConfig {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub label: Vec<LabelColumn>,
     /// Read the text of a product file from this column [default: title].
-    #[arg(long, value_name = "NAME", requires = "label", help_heading = DATA)]
+    #[arg(long, value_name = "NAME", help_heading = DATA)]
     pub column: Option<String>,
     /// Read the category of a product from this column: its texts then have only labels that it has in
     /// training.
-    #[arg(long, value_name = "NAME", requires = "label", help_heading = DATA)]
+    #[arg(long, value_name = "NAME", help_heading = DATA)]
     pub category_column: Option<String>,
     /// Take attributes that a row of JSON Lines does not state as absent, not as unknown.
     #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_default_value = true, value_name = "BOOL", help_heading = DATA)]
@@ -129,7 +129,7 @@ pub(crate) struct FitConfig {
     #[arg(long, value_name = "RANK", value_parser = at_least_one(), conflicts_with = "freeze", help_heading = MODEL)]
     pub lora: Option<usize>,
     /// Scale the adapters by ALPHA / RANK [default: twice the rank].
-    #[arg(long, value_name = "ALPHA", value_parser = above_0, requires = "lora", help_heading = MODEL)]
+    #[arg(long, value_name = "ALPHA", value_parser = above_0, help_heading = MODEL)]
     pub lora_alpha: Option<f64>,
     /// Also save the adapters in their own folder, in the format of PEFT.
     #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_default_value = true, value_name = "BOOL", help_heading = MODEL)]
@@ -144,7 +144,7 @@ pub(crate) struct FitConfig {
     pub guide: Option<String>,
     /// Compute the guide's vectors in f32, bf16, f16 (GPU) or int8 [default: the precision of its
     /// file].
-    #[arg(long, value_name = "NAME", value_parser = |name: &str| name.parse::<Precision>(), requires = "guide", help_heading = LOSS)]
+    #[arg(long, value_name = "NAME", value_parser = |name: &str| name.parse::<Precision>(), help_heading = LOSS)]
     #[serde(serialize_with = "as_text")]
     pub guide_precision: Option<Precision>,
     /// Multiply cosines by X in ranking losses and CoSENT [default: 20; 100 for gist, 1 for margin-mse
@@ -164,7 +164,7 @@ pub(crate) struct FitConfig {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub matryoshka: Vec<usize>,
     /// Weight the loss of each of these dimensions by X [default: 1 each].
-    #[arg(long, value_name = "X,...", value_delimiter = ',', requires = "matryoshka", help_heading = LOSS)]
+    #[arg(long, value_name = "X,...", value_delimiter = ',', help_heading = LOSS)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub matryoshka_weights: Vec<f64>,
 

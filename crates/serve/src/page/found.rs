@@ -39,7 +39,7 @@ pub(super) fn size(found: &Result<Found, Problem>) -> usize {
 pub(super) async fn found(
     app: &Shared,
     service: &Service,
-    snapshot: &Snapshot<'_>,
+    snapshot: &Snapshot,
     address: &Address,
 ) -> Result<Found, Problem> {
     let settings = snapshot.settings();
@@ -58,7 +58,7 @@ pub(super) async fn found(
 }
 
 /// Products that are like one.
-fn alike(snapshot: &Snapshot<'_>, question: Query, id: &str) -> Result<Found, Problem> {
+fn alike(snapshot: &Snapshot, question: Query, id: &str) -> Result<Found, Problem> {
     let begin = Instant::now();
     let ids = [id.to_owned()];
     let vector = snapshot.vectors(&ids)?;
@@ -88,7 +88,7 @@ fn alike(snapshot: &Snapshot<'_>, question: Query, id: &str) -> Result<Found, Pr
 async fn ranked(
     app: &Shared,
     service: &Service,
-    snapshot: &Snapshot<'_>,
+    snapshot: &Snapshot,
     question: Query,
     text: &str,
     modes: &[Mode],

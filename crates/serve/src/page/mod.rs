@@ -134,7 +134,7 @@ fn html(problem: Option<Problem>, page: askama::Result<String>) -> Response {
 fn results_of(
     found: Result<Found, Problem>,
     address: &Address,
-    snapshot: &Snapshot<'_>,
+    snapshot: &Snapshot,
 ) -> (Option<Problem>, Results) {
     match found {
         Ok(found) => (None, shown(found, address, snapshot.settings())),

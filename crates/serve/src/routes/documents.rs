@@ -168,10 +168,7 @@ fn documents(settings: &Settings, request: &DocumentsRequest) -> Result<Vec<Docu
 }
 
 /// The texts to embed; `None` for a document whose vector is there already.
-fn new_texts(
-    snapshot: &Snapshot<'_>,
-    documents: &[Document],
-) -> Result<Vec<Option<String>>, Problem> {
+fn new_texts(snapshot: &Snapshot, documents: &[Document]) -> Result<Vec<Option<String>>, Problem> {
     let ids: Vec<&str> = documents.iter().map(|row| row.id.as_str()).collect();
     let known = snapshot.documents(&ids)?;
     let texts = documents.iter().map(|document| {

@@ -131,7 +131,7 @@ pub(crate) async fn recommend(
 
 /// Answers a question about products that are like some and unlike others.
 fn like(
-    snapshot: &Snapshot<'_>,
+    snapshot: &Snapshot,
     request: &RecommendRequest,
     question: Query,
 ) -> Result<search::Answer, Problem> {

@@ -195,7 +195,7 @@ struct FoundHits {
 async fn find(
     app: &Shared,
     service: &Service,
-    snapshot: Snapshot<'_>,
+    snapshot: Snapshot,
     request: &SearchRequest,
     priority: Option<Priority>,
 ) -> Result<FoundHits, Problem> {
@@ -291,7 +291,7 @@ impl Page {
     /// # Errors
     ///
     /// When the filter is wrong, or a number is out of range.
-    pub(crate) fn question(&self, snapshot: &Snapshot<'_>) -> Result<Query, Problem> {
+    pub(crate) fn question(&self, snapshot: &Snapshot) -> Result<Query, Problem> {
         let columns = &snapshot.settings().filter_columns;
         let filter = match self.filter.as_deref().map(str::trim) {
             None | Some("") => None,

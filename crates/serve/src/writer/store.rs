@@ -1,21 +1,20 @@
 //! Changes of a store: each request is a transaction on every server that has a part in it.
 
-use std::sync::Arc;
-
 use store::PostgresStore;
 
 use super::{Changed, Changes, Message, Target, changed_meanwhile};
-use crate::problem::Problem;
+use crate::catalogue::Current;
+use crate::problem::{Kind, Problem};
 
 /// Changes a store.
-pub(crate) struct StoreChanges(pub(crate) Arc<PostgresStore>);
+pub(crate) struct StoreChanges(pub(crate) Current<PostgresStore>);
 
 impl Target for StoreChanges {
     fn write(&mut self, messages: Vec<Message>) {
         for message in messages {
             if let Message::Change(request) = message {
                 // A closed connection wants no answer.
-                let _ = request.sender.send(apply(&self.0, request.changes));
+                let _ = request.sender.send(apply(&self.0.get(), request.changes));
             }
         }
     }
@@ -23,8 +22,14 @@ impl Target for StoreChanges {
 
 fn apply(store: &PostgresStore, changes: Changes) -> Result<Changed, Problem> {
     let Changes {
-        documents, remove, ..
+        documents,
+        remove,
+        settings,
     } = changes;
+    if !store.settings().holds_like(&settings) {
+        let message = "the store was replaced meanwhile: send the request again";
+        return Err(Problem::new(Kind::Conflict, message));
+    }
     let known = documents.iter().filter(|(_, vector)| vector.is_none());
     let known: Vec<&str> = known.map(|(document, _)| document.id.as_str()).collect();
     let mut known = store.rows(&known)?;

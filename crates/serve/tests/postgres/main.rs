@@ -14,12 +14,15 @@ mod cluster;
 #[allow(dead_code, reason = "the other tests of the service use more of it")]
 mod support;
 
+use std::time::{Duration, Instant};
+
+use search::index::{Document, Settings};
 use serde_json::{Value, json};
 use serve::{CatalogueSource, ServeOptions};
 use store::{BuildOptions, Options, PostgresStore};
 
 use cluster::{Server, addresses, three};
-use support::{Parts, Service, products, settings, tiny};
+use support::{Parts, Service, document, products, settings, tiny};
 
 fn options(name: &str) -> Options {
     Options {
@@ -30,8 +33,17 @@ fn options(name: &str) -> Options {
 
 /// A store of the four products.
 fn loaded(servers: &[String], name: &str) -> PostgresStore {
-    let store = PostgresStore::create(servers, options(name), &settings()).unwrap();
-    let (documents, vectors): (Vec<_>, Vec<_>) = products().into_iter().unzip();
+    loaded_with(servers, name, &settings(), products())
+}
+
+fn loaded_with(
+    servers: &[String],
+    name: &str,
+    settings: &Settings,
+    products: Vec<(Document, Vec<f32>)>,
+) -> PostgresStore {
+    let store = PostgresStore::create(servers, options(name), settings).unwrap();
+    let (documents, vectors): (Vec<_>, Vec<_>) = products.into_iter().unzip();
     let mut load = store.load("products").unwrap();
     load.write(0, &documents, &vectors).unwrap();
     store.build_indexes(BuildOptions::default()).unwrap();
@@ -146,6 +158,49 @@ fn a_change_that_does_not_fit_changes_nothing() {
     // The store is gone.
     let answer = service.post("/documents", &json!({ "remove": ["B1"] }));
     assert_eq!(answer.status, 424, "{answer:?}");
+}
+
+#[test]
+fn a_store_that_takes_the_place_of_another_one_is_taken_up() {
+    let servers = addresses(three());
+    let service = service(&servers, "shop", ServeOptions::default());
+    let take_place = |settings: &Settings, products| {
+        loaded_with(&servers, "shop_new", settings, products);
+        PostgresStore::rename(&servers, options("shop_new"), "shop").unwrap();
+    };
+    let ask = || service.post("/search", &json!({ "query": "lamp", "mode": "words" }));
+    let text = "yellow lamp".to_owned();
+    let vector = tiny().encode_document(std::slice::from_ref(&text)).unwrap();
+    let mut more = products();
+    more.push((document("L9", &text, "Zed", 3.0), vector.into_values()));
+    take_place(&settings(), more);
+    // The service looks every second.
+    let begin = Instant::now();
+    while ask().status != 200 || found(&service, "lamp") != ["L9"] {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", ask());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(
+        service
+            .post("/documents", &json!({ "documents": [lamp(1.0)] }))
+            .status,
+        200
+    );
+    assert_eq!(found(&service, "purple"), ["L1"]);
+    // Vectors of another model are neither searched nor joined by those of this one.
+    let mut other = settings();
+    other.model.identity = "another".to_owned();
+    take_place(&other, products());
+    std::thread::sleep(Duration::from_millis(2500));
+    let refused = [
+        ask(),
+        service.post("/documents", &json!({ "documents": [lamp(2.0)] })),
+    ];
+    for answer in refused {
+        assert_eq!(answer.status, 424, "{answer:?}");
+        assert!(answer.error().contains("was replaced"), "{answer:?}");
+    }
+    PostgresStore::delete(&servers, options("shop")).unwrap();
 }
 
 #[test]

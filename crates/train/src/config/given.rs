@@ -28,6 +28,16 @@ struct Values {
 /// Settings that exclude each other: of two sources, the one that counts first decides.
 const EXCLUSIVE: [(&str, &str); 2] = [("split", "valid"), ("lora", "freeze")];
 
+/// Settings that are nothing without another one.
+const NEEDS: [(&str, &str); 6] = [
+    ("category-column", "label"),
+    ("column", "label"),
+    ("guide-precision", "guide"),
+    ("lora-alpha", "lora"),
+    ("matryoshka-weights", "matryoshka"),
+    ("train-weights", "train"),
+];
+
 /// Settings that only a reranker has.
 const OF_RERANKERS: [&str; 1] = ["negatives"];
 
@@ -212,8 +222,14 @@ impl Given {
     ///
     /// # Errors
     ///
-    /// A value is wrong, or two settings exclude each other.
+    /// A value is wrong, two settings exclude each other, or one needs another one.
     pub(crate) fn complete(&self) -> Result<FitConfig, TrainError> {
+        for (name, needed) in NEEDS {
+            if self.has(name) && !self.has(needed) {
+                let problem = format!("--{name} needs --{needed}: give both, or neither");
+                return Err(self.located(TrainError::Usage(problem)));
+            }
+        }
         let demo_pairs = DEMO_PAIRS
             .iter()
             .filter(|(name, _)| !self.has("train") && !self.has(name))
