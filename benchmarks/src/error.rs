@@ -85,6 +85,16 @@ pub enum BenchmarkError {
     /// The service has no such process.
     #[error("process {0} cannot be stopped; give --stop the process of the service")]
     NotStopped(u32),
+    /// The service does not answer all that it is asked, so nobody knows what it can do.
+    #[error(
+        "{failed} requests failed and {answered} were answered: what the service can do is unknown; look at its log"
+    )]
+    Unanswered {
+        /// Answered requests.
+        answered: u32,
+        /// Requests that failed, or were refused again and again.
+        failed: u32,
+    },
     /// Figures break their limits.
     #[error("{}", .0.join("; "))]
     Limits(Vec<String>),

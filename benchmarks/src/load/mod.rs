@@ -104,7 +104,7 @@ pub(crate) fn run(args: &LoadArgs, out: &mut impl Write) -> Result<(), Benchmark
             print_json(&report, out)?;
             broken.extend(report.broken_limits());
         } else if let Some(process) = args.stop {
-            let load = Load::measure(&client, &mix, measured, unloaded.p99_of_queries()).await;
+            let load = Load::measure(&client, &mix, measured, unloaded.p99_of_queries()).await?;
             let rate = load.capacity * STOP_FACTOR;
             let (asked, stopped) = tokio::join!(
                 arrivals(&client, &mix, rate, time, None),
@@ -116,7 +116,7 @@ pub(crate) fn run(args: &LoadArgs, out: &mut impl Write) -> Result<(), Benchmark
             print_json(&report, out)?;
             broken.extend(report.broken_limits());
         } else {
-            let load = Load::measure(&client, &mix, measured, unloaded.p99_of_queries()).await;
+            let load = Load::measure(&client, &mix, measured, unloaded.p99_of_queries()).await?;
             for factor in &args.rates {
                 let report = load.at(*factor, &client, &mix, time).await;
                 print_json(&report, out)?;
@@ -154,22 +154,30 @@ struct Load {
 }
 
 impl Load {
-    async fn measure(client: &Client, mix: &Arc<Mix>, time: Duration, unloaded: f64) -> Self {
+    async fn measure(
+        client: &Client,
+        mix: &Arc<Mix>,
+        time: Duration,
+        unloaded: f64,
+    ) -> Result<Self, BenchmarkError> {
         let query_seconds = query_seconds(client, mix).await;
         let (tokens, begin) = (client.tokens().await, Instant::now());
-        let answered = keep_busy(client, mix, time).await;
+        let (answered, failed) = keep_busy(client, mix, time).await;
         let seconds = begin.elapsed().as_secs_f64();
+        if answered == 0 || failed > 0 {
+            return Err(BenchmarkError::Unanswered { answered, failed });
+        }
         let capacity = f64::from(answered) / seconds;
         let tokens = (client.tokens().await - tokens) / seconds;
         note(format_args!(
             "the service answers {capacity:.1} requests/s of the mix, {tokens:.0} tokens/s, and a query in {query_seconds:.4} s"
         ));
-        Self {
+        Ok(Self {
             unloaded,
             capacity,
             tokens,
             query_seconds,
-        }
+        })
     }
 
     /// The figures at a multiple of what the service can do.
@@ -207,11 +215,11 @@ async fn query_seconds(client: &Client, mix: &Arc<Mix>) -> f64 {
     statistics::median(times)
 }
 
-/// The requests of the mix that workers get answered, who ask again when they have an answer.
+/// Counts the answered and the failed requests of workers, who ask again when they have an answer.
 ///
-/// No request is given up, so that the answered ones are the mix: a service refuses large requests first. It has work
-/// until the last answer.
-async fn keep_busy(client: &Client, mix: &Arc<Mix>, time: Duration) -> u32 {
+/// A refused request is asked again, so that the answered ones are the mix: a service refuses large requests first. The
+/// service has work until about the last answer.
+async fn keep_busy(client: &Client, mix: &Arc<Mix>, time: Duration) -> (u32, u32) {
     let begin = Instant::now();
     let mut workers = JoinSet::new();
     for worker in 0..WORKERS {
@@ -224,20 +232,24 @@ async fn keep_busy(client: &Client, mix: &Arc<Mix>, time: Duration) -> u32 {
                 loop {
                     match client.embed(&texts).await {
                         Outcome::Answered => break,
-                        Outcome::Refused => tokio::time::sleep(Duration::from_millis(20)).await,
-                        _ => return answered,
+                        Outcome::Refused if begin.elapsed() < 2 * time => {
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                        }
+                        _ => return (answered, 1),
                     }
                 }
                 answered += 1;
             }
-            answered
+            (answered, 0)
         });
     }
-    let mut answered = 0;
+    let (mut answered, mut failed) = (0, 0);
     while let Some(worker) = workers.join_next().await {
-        answered += worker.unwrap_or(0);
+        let (more_answered, more_failed) = worker.unwrap_or((0, 1));
+        answered += more_answered;
+        failed += more_failed;
     }
-    answered
+    (answered, failed)
 }
 
 /// A request that was due.

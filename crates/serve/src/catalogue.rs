@@ -102,8 +102,8 @@ impl Catalogue {
                 }
             }
             Place::Store(store) => {
+                // It has the model of the opened one.
                 if let Some(newer) = store.get().refreshed()? {
-                    newer.check_model(model)?;
                     store.set(newer);
                 }
             }

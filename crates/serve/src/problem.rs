@@ -21,7 +21,7 @@ pub(crate) enum Kind {
     Forbidden,
     NotFound,
     MethodNotAllowed,
-    /// A row or the index has changed between the reading of a request and its commit.
+    /// A row, the index or the store has changed between the reading of a request and its commit.
     Conflict,
     TooLarge,
     /// The body did not arrive in time.

@@ -32,7 +32,7 @@ const THREADS: usize = 2;
 /// Threads of searches and of long texts, and some more.
 const BLOCKING_THREADS: usize = 24;
 
-/// How often changes of the index are looked for, and refusals are logged.
+/// How often changes of the products are looked for, and refusals are logged.
 const TICK: Duration = Duration::from_secs(1);
 
 /// The pause after a connection that could not be accepted, because the process has too many open files for example.
@@ -299,7 +299,7 @@ async fn tick(app: Shared, log: impl Fn(String)) {
                 count - 1
             )),
         }
-        let fault = match app.blocking(|| app.refresh()).await {
+        let fault = match app.searching(|| app.refresh()).await {
             Ok(()) => String::new(),
             Err(problem) => problem.message,
         };

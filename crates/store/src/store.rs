@@ -90,17 +90,18 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// Fails as [`Self::open`] does, and while nothing was loaded into the new store.
+    /// Fails as [`Self::open`] does, for a store of another model, and while a load of the new store has not ended.
     pub fn refreshed(&self) -> Result<Option<Self>, StoreError> {
         let (servers, schema, partial) = (&self.servers, &self.schema, self.options.partial);
-        let (_, generation) = self.wait_for(open(servers, schema, partial))?;
+        let (settings, generation) = self.wait_for(open(servers, schema, partial))?;
         if generation == self.generation {
             return Ok(None);
         }
-        self.wait_for(try_join_all(
-            servers.iter().map(|server| server.require_whole(schema)),
-        ))?;
-        Self::open(&self.addresses, self.options.clone()).map(Some)
+        self.check_model(&settings.model)?;
+        self.wait_for(require_whole(servers, schema, partial))?;
+        let newer = Self::open(&self.addresses, self.options.clone())?;
+        // One that came in between was not looked at: the next call does that.
+        Ok((newer.generation == generation).then_some(newer))
     }
 
     /// Removes a store from all servers where it is.
@@ -316,6 +317,23 @@ async fn open(
         (None, Some(error)) => Err(error),
         (None, None) => Err(StoreError::NoServer),
     }
+}
+
+/// Fails while a load has not ended on a server.
+async fn require_whole(
+    servers: &[Server],
+    schema: &Schema,
+    partial: bool,
+) -> Result<(), StoreError> {
+    let servers = servers.iter();
+    let asked = servers.map(|server| server.within_limit(server.require_whole(schema)));
+    for whole in join_all(asked).await {
+        match whole {
+            Err(error) if partial && error.is_absence() => {}
+            whole => whole?,
+        }
+    }
+    Ok(())
 }
 
 async fn create(

@@ -47,7 +47,8 @@ pub(super) const CLASSIFIER_LAYER: &str = "classifier";
 
 /// How much faster than the encoder the head learns. AdamW moves every number by about the learning rate, whatever the
 /// gradient is: a head that is divided by this, and whose output is multiplied by it, moves so much further. A power of two
-/// changes no bit of its weights.
+/// changes no bit of its weights. The head's gradient grows as much, and most clipping is due to it; AdamW's
+/// steps do not depend on the scale of gradients.
 const HEAD_RATE: f64 = 64.0;
 
 /// The field of `config.json` with the dropout of the head, in architectures that have it.

@@ -182,6 +182,10 @@ fn a_new_store_takes_the_place_of_the_old_one() {
         error.to_string().ends_with("was replaced: open it again"),
         "{error}"
     );
+    // It has vectors of the same model, although of another width.
+    let refreshed = before.refreshed().expect("a look").expect("the new store");
+    assert_eq!(refreshed.answer(&query).expect("an answer").hits.len(), 50);
+    assert!(refreshed.refreshed().expect("a look").is_none());
     assert!(PostgresStore::open(&servers, options("place_next")).is_err());
     assert!(matches!(
         PostgresStore::rename(&servers, options("place"), "place"),

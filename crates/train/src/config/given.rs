@@ -145,6 +145,10 @@ impl Given {
             for (first, excluded) in [(one, another), (another, one)] {
                 if self.has(first) {
                     other.remove(excluded);
+                    // Nor what is nothing without it.
+                    for (name, _) in NEEDS.iter().filter(|(_, needed)| *needed == excluded) {
+                        other.remove(name);
+                    }
                 }
             }
         }

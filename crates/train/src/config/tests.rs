@@ -32,6 +32,22 @@ fn command_line_settings_override_the_file() {
     assert_eq!(config.train, [PathBuf::from("new.tsv")]);
 }
 
+/// Of a file that a run with adapters has written, which names their scale too.
+#[test]
+fn what_needs_an_overridden_setting_goes_with_it() {
+    let file = file("run.toml", "lora = 4\nlora-alpha = 8").unwrap();
+    let config = Given::from("--freeze 2")
+        .over(file.clone())
+        .complete()
+        .unwrap();
+    assert_eq!(
+        (config.freeze, config.lora, config.lora_alpha),
+        (Some(2), None, None)
+    );
+    let config = Given::from("--lora 8").over(file).complete().unwrap();
+    assert_eq!((config.lora, config.lora_alpha), (Some(8), Some(8.0)));
+}
+
 #[test]
 fn a_config_is_written_as_it_is_read() {
     let line = "--train a.tsv --train b.tsv --loss cosent --decay constant --matryoshka 64,128 --seed 7 --lr 1e-5 \
@@ -123,7 +139,17 @@ fn wrong_values_are_named() {
         ("columns = \"anchor\"", "--columns"),
         ("split = 0.1\nvalid = \"held-out.tsv\"", "--valid"),
         ("lora = 4\nfreeze = 2", "--freeze"),
-        ("lora-alpha = 4", "--lora-alpha needs --lora"),
+        (
+            "category-column = \"a\"",
+            "--category-column needs --label:",
+        ),
+        ("column = \"a\"", "--column needs --label:"),
+        (
+            "guide-precision = \"int8\"",
+            "--guide-precision needs --guide:",
+        ),
+        ("train-weights = 1", "--train-weights needs --train:"),
+        ("lora-alpha = 4", "--lora-alpha needs --lora:"),
         (
             "matryoshka-weights = 1",
             "--matryoshka-weights needs --matryoshka",

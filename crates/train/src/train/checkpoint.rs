@@ -38,8 +38,8 @@ pub(crate) const VECTORS: &str = "vectors-";
 const LAST: &str = "last";
 
 /// Format version; bump it when older files would be misread. Until version 2 a checkpoint was four files instead of a
-/// folder.
-const FORMAT: u64 = 3;
+/// folder; until version 3 the head of a tagger was divided by another number.
+const FORMAT: u64 = 4;
 
 /// Position of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

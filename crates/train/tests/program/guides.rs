@@ -108,7 +108,10 @@ fn what_does_not_fit_a_guide_is_refused() {
     let narrow = format!("--loss embed-distill --guide {narrow} --output c");
     for (more, words) in [
         (narrow.as_str(), "give a guide that is at least as wide"),
-        ("--loss gist --guide-precision int8 --output d", "--guide"),
+        (
+            "--loss gist --guide-precision int8 --output d",
+            "--guide-precision needs --guide:",
+        ),
         ("--loss gist --output a", "needs a guide"),
         (
             "--guide none --output b",

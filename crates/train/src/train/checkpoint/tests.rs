@@ -144,8 +144,8 @@ fn a_checkpoint_of_another_version_is_refused() {
     let text = fs::read_to_string(&path).unwrap();
     let current = format!("\"format\": {FORMAT}");
     assert!(text.contains(&current), "{text}");
-    for other in ["\"format\": 2", "\"format\": 99", "\"format\": \"new\""] {
-        fs::write(&path, text.replace(&current, other)).unwrap();
+    for other in ["2", "3", "99", "\"new\""].map(|number| format!("\"format\": {number}")) {
+        fs::write(&path, text.replace(&current, &other)).unwrap();
         let message = folder.latest().unwrap_err().to_string();
         assert!(message.contains(STATE), "{message}");
         assert!(message.contains("start a new run"), "{message}");
