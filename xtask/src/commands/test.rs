@@ -240,7 +240,7 @@ pub(super) fn run(
     for one in &missing {
         runner.note(format_args!("{}", one.note));
     }
-    check_names(&built, runner)?;
+    check_names(&built, &backends, runner)?;
     for &backend in &backends {
         let all = backend == first;
         let on_device =
@@ -300,12 +300,20 @@ fn test(executable: &Executable, backend: Backend, extent: Extent, arguments: &[
     }
 }
 
-/// Refuses a list above with a part of a name that no test has: a renamed test would run everywhere again.
-fn check_names(built: &[Executable], runner: &mut Runner) -> Result<(), TaskError> {
+/// Refuses a list above with a part of a name that no test has: a renamed test would run everywhere again. Only lists that
+/// these backends use: some tests are not there without `cpu`.
+fn check_names(
+    built: &[Executable],
+    backends: &[Backend],
+    runner: &mut Runner,
+) -> Result<(), TaskError> {
     let first_only = FIRST_BACKEND_ONLY
         .iter()
+        .filter(|_| backends.len() > 1)
         .map(|tests| (tests.package, tests.name, tests.tests));
-    let targets = EMULATIONS.iter().flat_map(|emulation| emulation.targets);
+    let emulations = EMULATIONS.iter();
+    let emulations = emulations.filter(|_| backends.contains(&Backend::Cpu));
+    let targets = emulations.flat_map(|emulation| emulation.targets);
     let emulated = targets.map(|target| (target.package, target.target, target.without));
     for (package, target, parts) in first_only.chain(emulated) {
         let mut programs = built.iter().filter(|one| one.test);
