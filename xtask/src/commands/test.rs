@@ -205,7 +205,7 @@ impl Installed {
     }
 }
 
-/// The target that runs the examples of README and guides: they are written for the default device.
+/// The target that runs the examples of README and guides: they are written for `cpu`, which has every precision.
 const EXAMPLES: &str = "docs";
 
 pub(super) fn run(
@@ -243,11 +243,11 @@ pub(super) fn run(
     check_names(&built, &backends, runner)?;
     for &backend in &backends {
         let all = backend == first;
-        let on_device =
-            |one: &Executable| ON_DEVICE.contains(&one.package.as_str()) && one.name != EXAMPLES;
+        let on_device = |one: &Executable| ON_DEVICE.contains(&one.package.as_str());
         let chosen = built
             .iter()
             .filter(|one| one.test && (all || on_device(one)))
+            .filter(|one| one.name != EXAMPLES || backend == Backend::Cpu)
             .filter(|one| missing.iter().all(|missing| missing.target != one.name));
         let steps: Vec<Step> = chosen
             .map(|one| {
