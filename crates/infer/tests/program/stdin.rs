@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::support::{bare_infer, file, infer, run, run_with_input, text};
+use crate::test_device::test_device;
 
 const CORPUS: &str = "steel water bottle\nwireless keyboard\nsmart speaker\n";
 
@@ -113,7 +114,8 @@ fn without_a_command_standard_input_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = bare_infer();
     command.current_dir(folder.path());
-    let arguments = ["--model", crate::support::TINY, "--device", "cpu"];
+    let device = test_device().to_string();
+    let arguments = ["--model", crate::support::TINY, "--device", &device];
     let out = run_with_input(command.args(arguments), "keyboard\n").ok();
     assert!(out.contains("high end water bottle"), "{out}");
     assert!(!out.contains("keyboard\n"), "{out}");

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::support::{TINY, WIDTH, bare_infer, file, infer, run, text};
+use crate::test_device::test_device;
 
 #[test]
 fn the_version_names_commit_backends_and_target() {
@@ -92,8 +93,9 @@ fn a_backend_that_is_not_compiled_in_names_its_feature() {
 
 #[test]
 fn options_may_come_before_the_command() {
-    let before = run(bare_infer().args(["--model", TINY, "--device", "cpu", "embed", "a"])).ok();
-    let after = run(bare_infer().args(["embed", "a", "--device", "cpu", "--model", TINY])).ok();
+    let device = &test_device().to_string();
+    let before = run(bare_infer().args(["--model", TINY, "--device", device, "embed", "a"])).ok();
+    let after = run(bare_infer().args(["embed", "a", "--device", device, "--model", TINY])).ok();
     assert_eq!(before, after);
     let message = run(bare_infer().args(["--device", "cpu", "fetch"])).failed(2);
     assert!(
@@ -105,20 +107,21 @@ fn options_may_come_before_the_command() {
 
 #[test]
 fn variables_name_the_model_the_device_and_the_threads() {
+    let device = &test_device().to_string();
     let doctor = |arguments: &[&str]| {
         let mut command = bare_infer();
         command
             .args(["doctor", "--json"])
             .args(arguments)
             .env("MPNET_BURN_MODEL", TINY)
-            .env("MPNET_BURN_DEVICE", "cpu")
+            .env("MPNET_BURN_DEVICE", device)
             .env("MPNET_BURN_THREADS", "2")
             .env("RAYON_NUM_THREADS", "4");
         let report: Value = serde_json::from_str(&run(&mut command).ok()).unwrap();
         let threads = report["threads"].as_u64().unwrap();
         (report["model"].clone(), report["device"].clone(), threads)
     };
-    assert_eq!(doctor(&[]), (TINY.into(), "cpu".into(), 2));
+    assert_eq!(doctor(&[]), (TINY.into(), device.as_str().into(), 2));
     // The command line counts first.
     assert_eq!(doctor(&["--threads", "3"]).2, 3);
     // An empty variable is none.
@@ -185,9 +188,15 @@ fn usage_errors_come_before_the_model_is_loaded() {
     let (folder, path) = file("p.csv", "sku,title\nA,bottle\nB,speaker\n");
     let corpus = ["--corpus", text(&path), "--column", "title"];
     let columns = ["--column", "title", "--column", "name"];
-    let precision = ["embed", "a", "--precision", "f16", "--device", "cpu"];
+    let device = &test_device().to_string();
+    // One that the device does not have.
+    let other = if device == "cpu" { "f16" } else { "int8" };
+    let precision = ["embed", "a", "--precision", other, "--device", device];
     for (arguments, words) in [
-        (&precision[..], "--precision f16 is for"),
+        (
+            &precision[..],
+            format!("--precision {other} is for").as_str(),
+        ),
         (
             &[&["embed", "--input", text(&path)], &columns[..]].concat(),
             "no column `name`",
