@@ -24,6 +24,7 @@ use crate::weights::{LayerNormWeights, LinearWeights};
 
 impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
     const VARLEN: bool = B::VARLEN;
+    const THREADS_SHARE_A_DEVICE: bool = B::THREADS_SHARE_A_DEVICE;
 
     fn matmul_uses_tf32() -> bool {
         B::matmul_uses_tf32()

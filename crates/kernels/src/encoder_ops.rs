@@ -19,6 +19,10 @@ pub trait EncoderOps: Backend {
     /// Whether varlen batches (sequences without padding) are faster on this backend than padded ones.
     const VARLEN: bool = false;
 
+    /// Whether several threads may compute on one device at a time. On a GPU, tensors of one thread and another get in each
+    /// other's way: with two threads, losses of whole batches were wrong now and then on wgpu (burn 0.21).
+    const THREADS_SHARE_A_DEVICE: bool = true;
+
     /// Whether [`pack_linear`](Self::pack_linear) packs float32 weights.
     const PACKS_WEIGHTS: bool = false;
 

@@ -42,13 +42,17 @@ pub use weights::{EncoderLayerNorms, EncoderLayerWeights, LayerNormWeights, Line
 impl EncoderOps for burn_ndarray::NdArray {}
 
 #[cfg(feature = "wgpu")]
-impl EncoderOps for burn_wgpu::Wgpu {}
+impl EncoderOps for burn_wgpu::Wgpu {
+    const THREADS_SHARE_A_DEVICE: bool = false;
+}
 
 #[cfg(feature = "router")]
 impl<R: burn_router::RunnerChannel> EncoderOps for burn_router::BackendRouter<R> {}
 
 #[cfg(feature = "cuda")]
 impl EncoderOps for burn_cuda::Cuda {
+    const THREADS_SHARE_A_DEVICE: bool = false;
+
     fn matmul_uses_tf32() -> bool {
         true
     }

@@ -126,7 +126,9 @@ impl<B: TrainingBackend> TrainStep for TrainingModel<B> {
         let home = self.model.network.device();
         let mut replicas = self.replicas(assigned, &devices, &home);
 
-        let vectors = parallel_map(replicas.iter_mut().collect(), Replica::forward);
+        let of_devices = devices.len().max(1);
+        let forward = replicas.iter_mut().collect();
+        let vectors = map_on_devices::<B, _, _>(forward, of_devices, Replica::forward);
         let order: Vec<usize> = replicas.iter().flat_map(Replica::rows).collect();
         let vectors: Vec<_> = vectors
             .into_iter()
@@ -149,7 +151,8 @@ impl<B: TrainingBackend> TrainStep for TrainingModel<B> {
                 (replica, part)
             })
             .collect();
-        let gradients = parallel_map(work, |(replica, part)| replica.backward(part));
+        let backward = |(replica, part): (Replica<B>, _)| replica.backward(part);
+        let gradients = map_on_devices::<B, _, _>(work, of_devices, backward);
         let mut sum = GradientsAccumulator::<Self>::new();
         for gradients in gradients {
             sum.accumulate(self, gradients.to_device::<B, _>(&home, self));
@@ -254,7 +257,7 @@ impl<B: EncoderOps> InferenceStep for TrainingModel<B> {
             .flatten()
             .map(MicroBatch::computed_tokens::<B>)
             .sum();
-        let vectors = parallel_map(assigned, |micro_batches| {
+        let vectors = map_on_devices::<B, _, _>(assigned, 1, |micro_batches| {
             let rows = micro_batches
                 .iter()
                 .map(|micro_batch| self.model.forward_batch(&micro_batch.tokens));
@@ -347,6 +350,29 @@ fn inverse(order: &[usize]) -> Vec<usize> {
         inverse[text] = place;
     }
     inverse
+}
+
+/// Runs `work` for all items, the `i`th of which is on device `i` modulo `devices`; results are in the order of the items.
+/// In parallel, except items of one device that threads cannot share.
+fn map_on_devices<B: EncoderOps, T: Send, R: Send>(
+    items: Vec<T>,
+    devices: usize,
+    work: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
+    if B::THREADS_SHARE_A_DEVICE {
+        return parallel_map(items, work);
+    }
+    let count = items.len();
+    let mut of_device: Vec<Vec<T>> = (0..devices).map(|_| Vec::new()).collect();
+    for (index, item) in items.into_iter().enumerate() {
+        of_device[index % devices].push(item);
+    }
+    let one_by_one = |items: Vec<T>| items.into_iter().map(&work).collect::<Vec<R>>();
+    let results = parallel_map(of_device, one_by_one).into_iter();
+    let mut results: Vec<_> = results.map(Vec::into_iter).collect();
+    (0..count)
+        .filter_map(|index| results[index % devices].next())
+        .collect()
 }
 
 /// Runs `work` for all items in parallel, one thread each; results are in the order of the items.
