@@ -19,8 +19,8 @@ pub trait EncoderOps: Backend {
     /// Whether varlen batches (sequences without padding) are faster on this backend than padded ones.
     const VARLEN: bool = false;
 
-    /// Whether several threads may compute on one device at a time. On a GPU, tensors of one thread and another get in each
-    /// other's way: with two threads, losses of whole batches were wrong now and then on wgpu (burn 0.21).
+    /// Whether several threads may compute on one device at a time. With two threads on one device, losses were wrong now
+    /// and then on wgpu (burn 0.21). CUDA, whose backend has the same base, was not tried.
     const THREADS_SHARE_A_DEVICE: bool = true;
 
     /// Whether [`pack_linear`](Self::pack_linear) packs float32 weights.

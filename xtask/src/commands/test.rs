@@ -205,7 +205,7 @@ impl Installed {
     }
 }
 
-/// The target that runs the examples of README and guides: they are written for `cpu`, which has every precision.
+/// The target that runs the examples of README and guides: they are written for `cpu`, with its precisions.
 const EXAMPLES: &str = "docs";
 
 pub(super) fn run(

@@ -72,14 +72,17 @@ fn impossible_exports_and_precisions_say_why() {
     assert!(message.contains("--static-format model2vec"), "{message}");
     let message = export(&["--model", TINY, "--static-format", "model2vec"]);
     assert!(message.contains("static model"), "{message}");
-    // Other devices have no int8, and say that first.
-    if !matches!(test_device(), Device::Cpu) {
-        return;
-    }
+    let device = test_device();
+    let words = match device {
+        Device::Cpu => "a static model computes in f32",
+        // No other device has int8.
+        _ => "--precision int8 is for the device cpu",
+    };
     let arguments = ["embed", "text", "--precision", "int8", "--model", "static"];
-    let message = run(bare_infer().args(arguments).args(["--device", "cpu"])).failed(2);
-    assert!(
-        message.contains("a static model computes in f32"),
-        "{message}"
-    );
+    let mut command = bare_infer();
+    let command = command
+        .args(arguments)
+        .args(["--device", &device.to_string()]);
+    let message = run(command).failed(2);
+    assert!(message.contains(words), "{message}");
 }
