@@ -326,6 +326,11 @@ pub enum UsageError {
         "cannot tell the vector format from `{0}`: end it in .parquet, .safetensors, .npy, .pt or .jsonl"
     )]
     VectorFormat(PathBuf),
+    /// A compressed file of attributes, or one of Parquet.
+    #[error(
+        "attributes are written as JSON Lines, CSV or TSV, not as `{0}`: end it in .jsonl, .csv or .tsv"
+    )]
+    AttributesFormat(PathBuf),
     /// Standard output takes JSON Lines only.
     #[error("standard output takes jsonl only; name a file with --output for another format")]
     StdoutFormat,

@@ -23,6 +23,7 @@ impl From<&ReadArgs> for ReaderOptions {
             shard: args.shard,
             // The vector of an empty text is as close to one product as to another.
             skip_empty_rows: true,
+            text_columns: None,
             missing_is_bad: false,
             keep_objects: false,
         }
@@ -35,12 +36,30 @@ impl From<&ReadArgs> for ReaderOptions {
 ///
 /// When a file cannot be opened or lacks a column, or a column is named twice.
 pub fn open_texts(paths: &[PathBuf], args: &ReadArgs) -> Result<RowReader, Error> {
+    open_texts_beside(paths, args, args.columns.len())
+}
+
+/// [`open_texts`], of whose columns the first `texts` have the text: a row without it is empty, whatever the others have.
+///
+/// # Errors
+///
+/// As [`open_texts`].
+pub fn open_texts_beside(
+    paths: &[PathBuf],
+    args: &ReadArgs,
+    texts: usize,
+) -> Result<RowReader, Error> {
     let mut named = HashSet::new();
     if let Some(column) = args.columns.iter().find(|column| !named.insert(*column)) {
         return Err(UsageError::RepeatedColumn(column.clone()).into());
     }
     let sources = Source::expand(paths)?;
-    Ok(RowReader::open_all(&sources, &args.into())?)
+    let options = ReaderOptions {
+        // Without names the column is the default one.
+        text_columns: (texts > 0).then_some(texts),
+        ..args.into()
+    };
+    Ok(RowReader::open_all(&sources, &options)?)
 }
 
 /// Whether all names are those of regular files, which can be read twice.

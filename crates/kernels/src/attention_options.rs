@@ -9,15 +9,16 @@ use burn::tensor::backend::Backend;
 /// # Examples
 ///
 /// ```
-/// use burn_flex::Flex;
+/// use burn::tensor::backend::Backend;
 /// use kernels::AttentionOptions;
 ///
-/// // Twelve heads of 64 columns. A query sees itself and 64 keys on either side.
-/// let options = AttentionOptions::<Flex> {
-///     window: Some(64),
-///     ..AttentionOptions::new(12, 64)
-/// };
-/// assert_eq!(options.scale, 0.125);
+/// // Twelve heads of 64 columns, so the scale is 1/8. A query sees itself and 64 keys on either side.
+/// fn options<B: Backend>() -> AttentionOptions<B> {
+///     AttentionOptions {
+///         window: Some(64),
+///         ..AttentionOptions::new(12, 64)
+///     }
+/// }
 /// ```
 #[derive(Clone, Debug)]
 pub struct AttentionOptions<B: Backend> {

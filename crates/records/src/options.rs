@@ -30,6 +30,8 @@ pub struct ReaderOptions {
     pub skip_bad_rows: bool,
     /// Skip and count rows without any text instead of returning them.
     pub skip_empty_rows: bool,
+    /// How many of the columns, from the first one, have the text whose lack makes a row empty; `None` for all.
+    pub text_columns: Option<usize>,
     /// The part of the rows to read; `None` reads all. Rows of other parts are neither returned nor counted.
     pub shard: Option<Shard>,
     /// Take a key that a JSON row lacks, and a null, as a bad row instead of an empty text. The first

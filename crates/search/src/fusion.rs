@@ -23,9 +23,10 @@ impl Fusion {
     /// The candidates must hold the best rows of both rankings, for scores are relative to them:
     ///
     /// - [`Fusion::WeightedSum`]: `(1 - weight) * meaning + weight * words`. `words` is BM25 divided by the highest
-    ///   BM25, to the power of 1.5. `meaning` is the cosine itself; of other similarities it is in `[0, 1]`, too: a dot product is divided by
-    ///   the largest one in absolute value, and a distance `d` becomes `1 / (1 + d)`. So both parts depend on the best
-    ///   row alone and not on how many candidates there are. No word is 0, an unknown similarity the lowest known one.
+    ///   BM25, to the power of 1.5. `meaning` is the cosine itself; of other similarities it is in `[0, 1]`, too: a dot
+    ///   product is divided by the largest one in absolute value, and a distance `d` becomes `1 / (1 + d)`. So both parts
+    ///   depend on the extreme rows alone and not on how many candidates there are. No word is 0, an unknown similarity the
+    ///   lowest known one.
     /// - [`Fusion::ReciprocalRank`]: `1 / (60 + rank)` of both ranks, from 1; nothing for a ranking that the candidate is
     ///   not in. Of equal scores the first candidate has the better rank.
     #[must_use]

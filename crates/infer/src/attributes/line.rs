@@ -62,8 +62,11 @@ struct Span {
     start: Option<usize>,
     #[serde(default)]
     end: Option<usize>,
-    #[serde(default, alias = "text")]
+    #[serde(default)]
     value: Option<String>,
+    /// The value of a span without `value`.
+    #[serde(default)]
+    text: Option<String>,
     /// The more probable of two spans counts.
     #[serde(default)]
     score: Option<f64>,
@@ -122,7 +125,8 @@ fn of_spans(spans: Vec<Span>, text: Option<&str>) -> Result<Values, AttributesEr
     let mut several = false;
     let mut best: Vec<(String, String, f64)> = Vec::with_capacity(spans.len());
     for span in spans {
-        let value = span.value.clone().or_else(|| part(text?, &span));
+        let given = span.value.as_ref().or(span.text.as_ref());
+        let value = given.cloned().or_else(|| part(text?, &span));
         let value = value.ok_or_else(|| AttributesErrorKind::Span(span.label.clone()))?;
         let value = value.trim();
         if value.is_empty() {

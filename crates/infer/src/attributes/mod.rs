@@ -72,10 +72,12 @@ impl Attributes {
             if read.map_err(|error| fail(number, error.into()))? == 0 {
                 break;
             }
+            // A byte order mark, as editors on Windows write it.
+            let text = text.trim_start_matches('\u{feff}');
             if text.trim().is_empty() {
                 continue;
             }
-            let line = Line::parse(&text);
+            let line = Line::parse(text);
             let added = line.and_then(|line| builder.add(line));
             added.map_err(|kind| fail(number, kind))?;
         }

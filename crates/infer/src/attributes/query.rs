@@ -1,19 +1,18 @@
 //! The attributes of a query, and what they raise.
 
+use std::collections::HashMap;
+
 use search::Boost;
 use search::filter::Value;
 
 use crate::error::Error;
 
-/// Reads the attributes of a query: labels with values.
-type ReadQuery = dyn Fn(&str) -> Result<Vec<(String, String)>, Error>;
-
 /// Where the attributes of a query come from.
 pub(crate) enum QueryAttributes {
     /// The values of the boosted columns that the query has verbatim, which needs no model.
     KnownValues,
-    /// A model that reads them.
-    Model(Box<ReadQuery>),
+    /// What a model read: labels with values, by query.
+    Model(HashMap<String, Vec<(String, String)>>),
 }
 
 impl QueryAttributes {
@@ -21,7 +20,7 @@ impl QueryAttributes {
     ///
     /// # Errors
     ///
-    /// Those of the model and of `known_values`.
+    /// Those of `known_values`.
     pub(crate) fn boosts(
         &self,
         query: &str,
@@ -36,9 +35,9 @@ impl QueryAttributes {
                 let columns: Vec<String> = weights.iter().map(|(name, _)| name.clone()).collect();
                 known_values(query, &columns)?
             }
-            Self::Model(read) => {
-                let read = read(query)?.into_iter();
-                read.map(|(label, value)| (label, Value::Text(value)))
+            Self::Model(of_queries) => {
+                let read = of_queries.get(query).into_iter().flatten();
+                read.map(|(label, value)| (label.clone(), Value::Text(value.clone())))
                     .collect()
             }
         };
@@ -52,10 +51,9 @@ mod tests {
 
     #[test]
     fn labels_of_a_model_find_their_columns() {
-        let model = QueryAttributes::Model(Box::new(|query| {
-            let pair = |label: &str| (label.to_owned(), query.to_owned());
-            Ok(vec![pair("BRAND"), pair("size")])
-        }));
+        let pair = |label: &str| (label.to_owned(), "Sony".to_owned());
+        let read = vec![pair("BRAND"), pair("size")];
+        let model = QueryAttributes::Model(HashMap::from([("Sony".to_owned(), read)]));
         let weights = [("Brand".to_owned(), 0.5)];
         let boosts = model
             .boosts("Sony", &weights, |_, _| Ok(Vec::new()))

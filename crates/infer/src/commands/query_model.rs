@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use model::TagOptions;
+use model::{Span, TagOptions};
 use program::Console;
 use search::filter::fold_case;
 
@@ -50,14 +50,16 @@ pub(super) fn query_attributes(
     let (truncated, tokenizer) = (tagged.truncated, tagger.tokenizer());
     note_truncated(truncated, queries.len(), "queries", tokenizer, console);
     let of_queries = queries.iter().zip(tagged.spans);
-    let of_queries: HashMap<String, Vec<(String, String)>> = of_queries
+    let of_queries: HashMap<_, _> = of_queries
         .map(|(query, spans)| {
             let spans = spans.iter();
-            let values = spans.map(|span| (span.label.clone(), span.text_in(query).to_owned()));
-            (query.clone(), values.collect())
+            let words = |span: &Span| {
+                let words = span.text_in(query).split_whitespace();
+                words.collect::<Vec<_>>().join(" ")
+            };
+            let values = spans.map(|span| (span.label.clone(), words(span)));
+            (query.clone(), values.collect::<Vec<_>>())
         })
         .collect();
-    Ok(QueryAttributes::Model(Box::new(move |query| {
-        Ok(of_queries.get(query).cloned().unwrap_or_default())
-    })))
+    Ok(QueryAttributes::Model(of_queries))
 }

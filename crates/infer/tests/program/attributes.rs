@@ -192,6 +192,16 @@ fn a_category_limits_the_labels() {
     assert_eq!(found[0]["text"], "acme red kettle");
 }
 
+#[test]
+fn a_row_with_a_category_alone_has_no_text() {
+    let (_folder, input) = file("p.csv", "title,kind\n,lamps\nacme red kettle,\n");
+    let arguments = ["--column", "title", "--category-column", "kind", "--input"];
+    let mut command = attributes(&arguments);
+    let found = lines(&run(command.arg(&input)).ok());
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["text"], "acme red kettle");
+}
+
 /// The journal holds the rows of a run that is killed, and the resumed run writes the bytes of one that was not.
 #[test]
 fn a_run_that_is_killed_is_resumed() {
@@ -310,6 +320,13 @@ fn wrong_arguments_are_refused() {
         ),
         (vec!["--input", input, "--resume"], 2, "--output"),
         (
+            vec![
+                "--input", input, "--column", "title", "--output", "a.csv.gz",
+            ],
+            2,
+            "end it in .jsonl",
+        ),
+        (
             vec!["--input", input, "--column", "title", "--threshold", "2"],
             2,
             "from 0 to 1",
@@ -340,8 +357,5 @@ fn wrong_arguments_are_refused() {
     ]);
     let error = run(&mut command).failed(1);
     // An encoder with pooling.
-    assert!(
-        error.contains("modules.json: module 1 has the type"),
-        "{error}"
-    );
+    assert!(error.contains("`train tag` makes one"), "{error}");
 }

@@ -1,6 +1,6 @@
 //! The folder of a tagger: an encoder with a head that gives every token a tag.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -63,10 +63,7 @@ impl Checkpoint {
     /// When a file is missing or damaged, when the names of the outputs are not `O` and `B-` and `I-` of labels, or when
     /// taggers of the architecture are not supported.
     pub fn open_tagger(folder: &Path) -> Result<Self> {
-        let inside = match ModuleList::read(folder)? {
-            Some(modules) => modules.encoder_alone()?,
-            None => folder.to_owned(),
-        };
+        let inside = encoder_folder(folder)?;
         let config = EncoderConfig::from_folder(&inside)?;
         if !is_tagger(&config) {
             return Err(ModelError::Field {
@@ -95,42 +92,19 @@ impl Checkpoint {
     /// When a file is missing or damaged, or when taggers of the architecture are not supported.
     pub fn new_tagger(found: &ModelFolder, labels: &[String], seed: u64) -> Result<Self> {
         let folder = &found.path;
-        let modules = ModuleList::read(folder)?;
-        // An encoder alone is that of a tagger or of a cross-encoder.
-        let inside = match &modules {
-            Some(modules) => match modules.encoder_alone() {
-                Ok(inside) => inside,
-                Err(_) => modules.stack()?.transformer_folder,
-            },
-            None => folder.clone(),
-        };
+        let inside = encoder_folder(folder)?;
         let config = EncoderConfig::from_folder(&inside)?;
         let known = is_tagger(&config).then(|| TagLabels::of_names(&output_names(&config)));
         let same = known.and_then(|known| known.ok()).filter(|known| {
             let named = |label: &String| known.number(label).is_some();
             known.labels().len() == labels.len() && labels.iter().all(named)
         });
-        let mut checkpoint = match same {
-            Some(known) => Self::of_tags(
-                folder,
-                &inside,
-                config,
-                known,
-                TaggerSettings::default(),
-                None,
-            )?,
-            None => {
-                let labels = TagLabels::new(labels.iter().cloned());
-                Self::of_tags(
-                    folder,
-                    &inside,
-                    config,
-                    labels,
-                    TaggerSettings::default(),
-                    Some(seed),
-                )?
-            }
+        let (labels, seed) = match same {
+            Some(known) => (known, None),
+            None => (TagLabels::new(labels.iter().cloned()), Some(seed)),
         };
+        let settings = TaggerSettings::default();
+        let mut checkpoint = Self::of_tags(folder, &inside, config, labels, settings, seed)?;
         checkpoint.notes_of_hub.clone_from(&found.notes);
         Ok(checkpoint)
     }
@@ -274,5 +248,16 @@ fn dropout(folder: &Path, head: &PairHead, config: &EncoderConfig) -> Result<f64
             field: DROPOUT_FIELD,
             reason: format!("{stated} is not in [0, 1)"),
         }),
+    }
+}
+
+/// The folder of the encoder of a model, with a head or without.
+fn encoder_folder(folder: &Path) -> Result<PathBuf> {
+    match ModuleList::read(folder)? {
+        // An encoder alone is that of a tagger or of a cross-encoder.
+        Some(modules) => modules
+            .encoder_alone()
+            .or_else(|_| Ok(modules.stack()?.transformer_folder)),
+        None => Ok(folder.to_owned()),
     }
 }

@@ -51,7 +51,12 @@ impl RowReader {
         for (field, missing) in fields.iter().zip(&mut counts.missing) {
             *missing += u64::from(field.trim().is_empty());
         }
-        if fields.iter().all(|field| field.trim().is_empty()) {
+        let texts = self.options.text_columns.unwrap_or(fields.len());
+        if fields
+            .iter()
+            .take(texts)
+            .all(|field| field.trim().is_empty())
+        {
             counts.empty += 1;
             if self.options.skip_empty_rows {
                 return Ok(None);

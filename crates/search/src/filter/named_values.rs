@@ -77,7 +77,7 @@ fn word_edges(text: &str) -> (Vec<usize>, Vec<usize>) {
         .char_indices()
         .take_while(|(place, _)| *place < MOST_BYTES)
     {
-        if !(before.is_alphanumeric() && character.is_alphanumeric()) {
+        if !(in_word(before) && in_word(character)) {
             if !character.is_whitespace() {
                 starts.push(place);
             }
@@ -91,6 +91,11 @@ fn word_edges(text: &str) -> (Vec<usize>, Vec<usize>) {
         ends.push(text.len());
     }
     (starts, ends)
+}
+
+/// An accent that is a character of its own belongs to the letter before it.
+fn in_word(character: char) -> bool {
+    character.is_alphanumeric() || ('\u{300}'..='\u{36f}').contains(&character)
 }
 
 impl Column {
@@ -143,7 +148,7 @@ mod tests {
             values.into_iter().map(of).collect::<Vec<_>>().join(", ")
         };
         assert_eq!(named("hp laptop"), "0 HP");
-        assert_eq!(named("mph, hp2, éhp, hpé"), "");
+        assert_eq!(named("mph, hp2, éhp, hpé, hp\u{301}"), "");
         assert_eq!(named("(hp) or Hp-toner or hp"), "0 HP");
         assert_eq!(named("a startech.com hub"), "0 StarTech.com");
         assert_eq!(

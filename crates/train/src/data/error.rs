@@ -76,6 +76,17 @@ pub enum DataError {
         /// Error of the first of them.
         first_skipped: Option<Box<DataError>>,
     },
+    /// Product files of whose texts none has a value of its columns.
+    #[error(
+        "none of the {rows} rows in {} has a value of its columns in its text; a value must stand in the text word for word, in any case",
+        file_names(files)
+    )]
+    NoValues {
+        /// The files.
+        files: Vec<Source>,
+        /// Number of their rows.
+        rows: usize,
+    },
     /// Rows of two kinds in one table.
     #[error(
         "{file} has {found}, but the rows before it are {expected}; name the columns with --columns, or train on files of one kind"

@@ -81,6 +81,8 @@ pub(crate) struct TagScores {
     pub(crate) values: SpanCounts,
     /// Spans whose values are not in training; `None` if its values are not known. Without such a right span it says nothing.
     pub(crate) unseen: Option<SpanCounts>,
+    /// Number of texts that were truncated: in their ends nothing is found.
+    pub(crate) truncated: usize,
 }
 
 impl TagScores {
@@ -155,7 +157,10 @@ impl TagEvaluator {
         options.categories = self.categories.iter().map(Option::as_deref).collect();
         options.threshold = threshold;
         let tagged = tagger.tag_with_progress(&self.texts, &options, progress)?;
-        Ok(self.score(&tagged.spans))
+        Ok(TagScores {
+            truncated: tagged.truncated,
+            ..self.score(&tagged.spans)
+        })
     }
 
     /// These spans of a text, and whether each is right. Left out are those of which nothing says it: further spans of an open

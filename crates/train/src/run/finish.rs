@@ -245,6 +245,12 @@ fn base_scores_best(before: Option<&Scores>, after: Option<&Scores>) -> Option<S
     // A NaN is not above any score.
     let is_above = tuned > base;
     (!is_above).then(|| {
+        // The head of a tagger begins with random values, which find nothing.
+        if base == 0.0 && tuned == 0.0 {
+            return format!(
+                "no checkpoint scored above the base model, whose {name} is 0, too: train for more steps, or with another --lr"
+            );
+        }
         format!(
             "no checkpoint scored above the base model: {name} is {base:.4} without training and {tuned:.4} in this \
              model; for texts like the validation rows the base model is the better choice"

@@ -6,7 +6,7 @@ use records::{ReaderOptions, Row, RowReader, Source};
 
 use crate::cli::{AttributesArgs, AttributesForm, ReadArgs};
 use crate::error::{Error, UsageError};
-use crate::input::open_texts;
+use crate::input::open_texts_beside;
 
 /// An opened input.
 pub(super) struct Input {
@@ -48,7 +48,7 @@ impl Input {
     ) -> Result<Self, Error> {
         let (named, category) = (&args.read.columns, args.category_column.as_ref());
         let reader = if form == AttributesForm::Spans {
-            open_texts(paths, &with_category(args))?
+            open_texts_beside(paths, &with_category(args), named.len())?
         } else {
             open_rows(paths, args)?
         };

@@ -38,7 +38,7 @@ pub(super) fn run(
     if model.hub.model.is_none() {
         return Err(UsageError::NoTagger.into());
     }
-    let form = form(args);
+    let form = form(args)?;
     let target = target(args)?;
     let mut input = args.input.clone();
     if input.is_empty() && args.texts.is_empty() {
@@ -64,14 +64,23 @@ pub(super) fn run(
 }
 
 /// The form of the output: by the option, else by the name of the file.
-fn form(args: &AttributesArgs) -> AttributesForm {
-    let ending = args.output.as_deref().and_then(Path::extension);
-    let by_name = match ending {
-        Some(ending) if ending.eq_ignore_ascii_case("csv") => AttributesForm::Csv,
-        Some(ending) if ending.eq_ignore_ascii_case("tsv") => AttributesForm::Tsv,
-        _ => AttributesForm::Spans,
-    };
-    args.output_format.unwrap_or(by_name)
+fn form(args: &AttributesArgs) -> Result<AttributesForm, UsageError> {
+    let output = args.output.as_deref();
+    let ending = output.and_then(Path::extension).map(|ending| {
+        let ending = ending.to_string_lossy();
+        ending.to_ascii_lowercase()
+    });
+    match (args.output_format, ending.as_deref()) {
+        // The output is not compressed, and no table of columns.
+        (_, Some("gz" | "zst" | "parquet")) => {
+            let output = output.unwrap_or(Path::new("")).to_owned();
+            Err(UsageError::AttributesFormat(output))
+        }
+        (Some(form), _) => Ok(form),
+        (None, Some("csv")) => Ok(AttributesForm::Csv),
+        (None, Some("tsv")) => Ok(AttributesForm::Tsv),
+        (None, _) => Ok(AttributesForm::Spans),
+    }
 }
 
 /// The file of the output; `None` for standard output.

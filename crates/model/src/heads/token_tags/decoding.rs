@@ -28,6 +28,9 @@ pub(super) struct Decoding<'a> {
     pub(super) single_valued: &'a [bool],
     /// Least score of a span.
     pub(super) threshold: f32,
+    /// Whether each token begins within a character that the token before it has a part of, as those of byte-level tokenizers
+    /// can: both have one label. Empty if none does.
+    pub(super) continued: &'a [bool],
 }
 
 impl Decoding<'_> {
@@ -104,6 +107,7 @@ impl Decoding<'_> {
     fn best_path(&self, scores: &[f32]) -> Vec<usize> {
         let outputs = self.labels.outputs();
         let count = outputs.len();
+        let outside = self.labels.output(Tag::Outside);
         let mut rows = scores.chunks_exact(count);
         let Some(first) = rows.next() else {
             return Vec::new();
@@ -114,14 +118,20 @@ impl Decoding<'_> {
         });
         let mut sums: Vec<f32> = starts.collect();
         let mut back: Vec<usize> = Vec::with_capacity(scores.len());
-        for row in rows {
+        for (place, row) in rows.enumerate() {
             let best = highest(&sums, 0..count);
+            let continued = self.continued.get(place + 1) == Some(&true);
             let next = row.iter().zip(outputs).map(|(&score, tag)| {
-                let from = match *tag {
-                    Tag::Outside | Tag::Begin(_) => best,
+                let (from, score) = match *tag {
+                    Tag::Outside if continued => (outside, score),
+                    Tag::Begin(_) if continued => (best, f32::NEG_INFINITY),
+                    Tag::Outside | Tag::Begin(_) => (best, score),
                     Tag::Inside(label) => {
                         let before = [Tag::Begin(label), Tag::Inside(label)];
-                        highest(&sums, before.map(|tag| self.labels.output(tag)))
+                        (
+                            highest(&sums, before.map(|tag| self.labels.output(tag))),
+                            score,
+                        )
                     }
                 };
                 back.push(from);
@@ -169,16 +179,18 @@ mod tests {
             allowed: None,
             single_valued: &[false, false],
             threshold: 0.0,
+            continued: &[],
         }
     }
 
-    /// Whether `I-` follows only its own `B-` or `I-`.
-    fn is_legal(path: &[Tag]) -> bool {
+    /// Whether `I-` follows only its own `B-` or `I-`, and a token that goes on has the label of the one before it.
+    fn is_legal(path: &[Tag], continued: &[bool]) -> bool {
         let mut before = Tag::Outside;
-        path.iter().all(|&tag| {
+        path.iter().zip(continued).all(|(&tag, &continued)| {
             let fits = match tag {
                 Tag::Inside(label) => [Tag::Begin(label), Tag::Inside(label)].contains(&before),
-                Tag::Outside | Tag::Begin(_) => true,
+                Tag::Outside => !continued || before == Tag::Outside,
+                Tag::Begin(_) => !continued,
             };
             before = tag;
             fits
@@ -192,10 +204,12 @@ mod tests {
             logits in prop::collection::vec(prop::array::uniform5(-4.0_f32..4.0), 1..6),
             temperature in 0.3_f32..3.0,
             mask in prop::option::of(prop::array::uniform2(any::<bool>())),
+            mut continued in prop::array::uniform5(any::<bool>()),
         ) {
+            continued[0] = false;
             let labels = labels();
             let allowed = mask.as_ref().map(<[bool; 2]>::as_slice);
-            let decoding = Decoding { temperature, allowed, ..decoding(&labels) };
+            let decoding = Decoding { temperature, allowed, continued: &continued, ..decoding(&labels) };
             let flat: Vec<f32> = logits.iter().flatten().copied().collect();
             let scores = decoding.log_probabilities(&flat);
             for row in scores.chunks(5) {
@@ -205,7 +219,7 @@ mod tests {
             }
             let path = decoding.best_path(&scores);
             let tags = |path: &[usize]| path.iter().map(|&output| labels.outputs()[output]).collect::<Vec<_>>();
-            prop_assert!(is_legal(&tags(&path)));
+            prop_assert!(is_legal(&tags(&path), &continued));
             let sum = |path: &[usize]| -> f32 {
                 path.iter().enumerate().map(|(token, output)| scores[token * 5 + output]).sum()
             };
@@ -214,7 +228,7 @@ mod tests {
             for number in 0..5_usize.pow(logits.len() as u32) {
                 let other: Vec<usize> = (0..logits.len()).map(|token| number / 5_usize.pow(token as u32) % 5).collect();
                 // The same additions: only equal paths have equal sums to the last bit.
-                prop_assert!(!is_legal(&tags(&other)) || sum(&other) <= found + 1e-5);
+                prop_assert!(!is_legal(&tags(&other), &continued) || sum(&other) <= found + 1e-5);
             }
         }
     }

@@ -280,12 +280,17 @@ impl Tagger {
         threshold: f32,
     ) -> Vec<Span> {
         let mask = category.and_then(|category| self.masks.get(category));
+        let starts = logits.places.iter().map(|place| place.0);
+        let ends = logits.places.iter().map(|place| place.1);
+        let continued = starts.zip([0].into_iter().chain(ends));
+        let continued: Vec<bool> = continued.map(|(start, before)| start < before).collect();
         let decoding = Decoding {
             labels: &self.labels,
             temperature: temperature as f32,
             allowed: mask.map(Vec::as_slice),
             single_valued: &self.single_valued,
             threshold,
+            continued: &continued,
         };
         let spans = decoding.spans(&logits.values).into_iter();
         spans

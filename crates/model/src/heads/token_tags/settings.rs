@@ -17,7 +17,7 @@ pub(crate) const TAGGER_FILE: &str = "tagger.json";
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TaggerSettings {
-    /// Divides the logits, so that the score of a span is about the share of such spans that are right; above 0
+    /// Divides the logits, so that the score of a span is about the share of such spans that are right; from 0.001 to 1000
     /// (Guo et al., "On Calibration of Modern Neural Networks", 2017).
     pub temperature: f64,
     /// Labels of which a text has at most one span: the one with the highest score is kept.
@@ -49,11 +49,11 @@ impl TaggerSettings {
             })
         };
         let temperature = settings.temperature;
-        // In float32, in which logits are divided.
-        if !((temperature as f32).is_finite() && temperature as f32 > 0.0) {
+        // Logits that are divided by less can leave the range of float32.
+        if !(0.001..=1000.0).contains(&temperature) {
             return wrong(
                 "temperature",
-                format!("{temperature} is not a number above 0"),
+                format!("{temperature} is not a number from 0.001 to 1000"),
             );
         }
         let unknown = |named: &[String]| {

@@ -81,16 +81,19 @@ fn score<'a>(
             ControlFlow::Continue(())
         });
         bar.finish_and_clear();
+        let scores = scores?;
         notes.note(format_args!(
-            "{model}: tagged {texts} texts in {:.1} s on {}",
+            "{model}: tagged {texts} texts in {:.1} s on {}; {} were truncated to {} tokens",
             started.elapsed().as_secs_f64(),
-            tagger.device().description()
+            tagger.device().description(),
+            scores.truncated,
+            tagger.tokenizer().max_length()
         ));
         scored.push(Scored {
             model,
             file,
             texts,
-            scores: scores?,
+            scores,
         });
     }
     Ok(scored)

@@ -14,10 +14,11 @@ pub(super) struct Found {
 /// The place of a value in a text: the first one as whole words, of which those in the same case come first. `None` if the
 /// text does not have it.
 ///
-/// `Sony` is found in `SONY TV`, and not in `Sonyx`. With `within_words` a value that is nowhere whole words is also found as
-/// a part of a word, in the same case.
+/// `Sony` is found in `SONY TV`, and not in `Sonyx`. White space between words is alike, however much there is of it. With
+/// `within_words` a value that is nowhere whole words is also found as a part of a word, in the same case.
 pub(super) fn find(text: &[char], value: &str, within_words: bool) -> Option<Found> {
-    let value: Vec<char> = value.trim().chars().collect();
+    let words: Vec<&str> = value.split_whitespace().collect();
+    let value: Vec<char> = words.join(" ").chars().collect();
     if value.is_empty() || value.len() > text.len() {
         return None;
     }
@@ -27,7 +28,8 @@ pub(super) fn find(text: &[char], value: &str, within_words: bool) -> Option<Fou
     if all.is_empty() && within_words {
         all = places(text, &value, |one, other| one == other, false);
     }
-    let exact = |&(start, end): &Place| text[start..end] == value;
+    let same_case = |one: &char, other: &char| one == other;
+    let exact = |&(start, _): &Place| end_of(text, &value, start, same_case).is_some();
     let place = all.iter().find(|&place| exact(place)).or(all.first())?;
     let place = *place;
     let mut others: Vec<Place> = Vec::new();
@@ -50,19 +52,42 @@ fn places(
     same: impl Fn(&char, &char) -> bool,
     whole_words: bool,
 ) -> Vec<Place> {
-    let length = value.len();
+    // An accent that is a character of its own belongs to the letter before it.
+    let in_word = |&character: &char| {
+        character.is_alphanumeric() || ('\u{300}'..='\u{36f}').contains(&character)
+    };
     let is_part = |at: usize| {
         // Whether a word goes on over the border at this position.
-        at > 0 && at < text.len() && text[at - 1].is_alphanumeric() && text[at].is_alphanumeric()
+        at > 0 && at < text.len() && in_word(&text[at - 1]) && in_word(&text[at])
     };
-    let starts = (0..=text.len() - length).filter(|&start| {
-        let matches = text[start..start + length]
-            .iter()
-            .zip(value)
-            .all(|(one, other)| same(one, other));
-        matches && !(whole_words && (is_part(start) || is_part(start + length)))
-    });
-    starts.map(|start| (start, start + length)).collect()
+    let starts = 0..=text.len() - value.len();
+    let places = starts.filter_map(|start| Some((start, end_of(text, value, start, &same)?)));
+    places
+        .filter(|&(start, end)| !(whole_words && (is_part(start) || is_part(end))))
+        .collect()
+}
+
+/// Where a value ends that begins at `start`; `None` if it does not begin there. A blank of the value is any white space.
+fn end_of(
+    text: &[char],
+    value: &[char],
+    start: usize,
+    same: impl Fn(&char, &char) -> bool,
+) -> Option<usize> {
+    let mut at = start;
+    for character in value {
+        if *character == ' ' {
+            let rest = text.get(at..)?.iter();
+            let blanks = rest
+                .take_while(|character| character.is_whitespace())
+                .count();
+            at += (blanks > 0).then_some(blanks)?;
+        } else {
+            same(text.get(at)?, character).then_some(())?;
+            at += 1;
+        }
+    }
+    Some(at)
 }
 
 #[cfg(test)]
@@ -91,6 +116,11 @@ mod tests {
             ("B&W", "B&W", some((0, 3), &[])),
             ("a", "ab", None),
             ("a", " ", None),
+            ("North\t Wind lamp", "north  wind", some((0, 11), &[])),
+            ("Northwind", "North wind", None),
+            // A letter and its accent are one word.
+            ("Cafe\u{301} Noir", "Cafe", None),
+            ("Cafe\u{301} Noir", "CAFE\u{301}", some((0, 5), &[])),
         ] {
             assert_eq!(found(text, value, false), expected, "{text} {value}");
         }

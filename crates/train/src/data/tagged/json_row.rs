@@ -24,17 +24,21 @@ pub(super) struct Counts {
 /// A row, in one of the forms. `input` and `target_scores` are the names of ExtractGPT's files.
 #[derive(Deserialize)]
 struct JsonRow {
-    #[serde(alias = "input", alias = "title")]
     text: Option<String>,
+    /// The text of a row without `text`; of a row with it, any value.
+    title: Option<Value>,
+    /// As `title`, of a row with neither.
+    input: Option<Value>,
     spans: Option<Vec<JsonSpan>>,
     /// Parts of which nothing says whether they are spans.
     #[serde(default)]
     repeats: Vec<JsonSpan>,
-    #[serde(alias = "target_scores")]
     attributes: Option<BTreeMap<String, Value>>,
+    /// The attributes of a row without `attributes`.
+    target_scores: Option<BTreeMap<String, Value>>,
     tokens: Option<Vec<String>>,
     tags: Option<Vec<String>>,
-    category: Option<String>,
+    category: Option<Value>,
     /// Labels of which the text may have further spans.
     #[serde(default)]
     open: Vec<String>,
@@ -63,7 +67,8 @@ pub(super) fn read(
     counts: &mut Counts,
 ) -> Result<ReadRow, TaggedFault> {
     let row: JsonRow = serde_json::from_str(line)?;
-    let category = row.category.map(|category| category.trim().to_owned());
+    let category = row.category.and_then(scalar);
+    let category = category.map(|category| category.trim().to_owned());
     let category = category.filter(|category| !category.is_empty());
     let mut open = row.open;
     if let (Some(tokens), Some(tags)) = (row.tokens, row.tags) {
@@ -76,7 +81,11 @@ pub(super) fn read(
             ..ReadRow::default()
         });
     }
-    let text = row.text.unwrap_or_default();
+    let other_text = [row.title, row.input]
+        .into_iter()
+        .flatten()
+        .find_map(scalar);
+    let text = row.text.or(other_text).unwrap_or_default();
     if let Some(spans) = row.spans {
         return Ok(ReadRow {
             text,
@@ -87,7 +96,10 @@ pub(super) fn read(
             ..ReadRow::default()
         });
     }
-    let attributes = row.attributes.ok_or(TaggedFault::NoSpans)?;
+    let attributes = row
+        .attributes
+        .or(row.target_scores)
+        .ok_or(TaggedFault::NoSpans)?;
     let characters: Vec<char> = text.chars().collect();
     let (mut spans, mut repeats, mut stated) = (Vec::new(), Vec::new(), Vec::new());
     for (label, given) in attributes {
@@ -141,11 +153,21 @@ fn all_but(mut open: Vec<String>) -> Known {
     }
 }
 
-/// The values of an attribute: a text, a number, a list of them, or an object whose keys they are; none for an empty one.
-/// `None` for null, which says nothing.
+/// A text, a number or a truth value as a text.
+fn scalar(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// The values of an attribute: a text, a number, a list of them, or an object whose keys they are; none for an empty list or
+/// object, or where `n/a` is the only one. `None` for null and a blank text, which say nothing.
 fn values(given: Value) -> Option<Vec<String>> {
     let texts = match given {
         Value::Null => return None,
+        Value::String(text) if text.trim().is_empty() => return None,
         Value::String(text) => vec![text],
         Value::Array(values) => values
             .into_iter()
@@ -233,6 +255,24 @@ mod tests {
             row(r#"{"input": "a", "target_scores": {}}"#, true).0.known,
             Known::All
         );
+        // A blank value is that of a blank cell: it says nothing. An empty list says that there is none.
+        let blank = r#"{"text": "red", "attributes": {"colour": "", "size": " ", "shape": []}}"#;
+        let (blank, _) = row(blank, false);
+        assert_eq!(blank.known, Known::Only(strings(&["shape"])));
+        assert_eq!(blank.named_open, strings(&["colour", "size"]));
+    }
+
+    #[test]
+    fn keys_with_one_meaning_can_stand_together() {
+        let both = r#"{"text": "red", "title": 7, "input": ["a"], "attributes": {"colour": "red"}, "target_scores": {"size": {"2 l": 1}}, "category": 7}"#;
+        let (both, _) = row(both, false);
+        assert_eq!(both.spans, [(0, 3, "colour".to_owned())]);
+        assert_eq!(
+            (both.text.as_str(), both.category.as_deref()),
+            ("red", Some("7"))
+        );
+        let title = r#"{"title": "red", "input": "blue", "spans": []}"#;
+        assert_eq!(row(title, false).0.text, "red");
     }
 
     #[test]

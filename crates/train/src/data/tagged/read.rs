@@ -35,7 +35,7 @@ const TEXT_COLUMN: &str = "title";
 
 impl TextTable {
     /// Reads texts and their spans, of the kind [`RowKind::Tagged`]: from the columns of product files if the options name
-    /// labels, and else from JSON Lines or CoNLL, which the first line of a file tells.
+    /// labels, and else from JSON Lines or CoNLL, which the name or the first line of a file tells.
     ///
     /// # Errors
     ///
@@ -61,9 +61,16 @@ impl TextTable {
                 reading.columns(file)?;
             }
         }
+        let silent = reading.counts.silent;
         let (mut table, annotations) = reading.finish();
         table.annotations = annotations;
-        table.finish(&files)
+        table.finish(&files).map_err(|error| match error {
+            DataError::NoRows { files, .. } if silent > 0 => DataError::NoValues {
+                files,
+                rows: silent,
+            },
+            other => other,
+        })
     }
 }
 
@@ -85,7 +92,12 @@ impl Reading<'_> {
             ..ReaderOptions::default()
         };
         let reader = RowReader::open(file, &options)?;
-        let mut is_json = None;
+        // The name tells the form where it can, and else the first line.
+        let by_name = match file {
+            Source::File(path) => Format::from_path(path),
+            _ => None,
+        };
+        let mut is_json = matches!(by_name, Some(Format::Jsonl | Format::Json)).then_some(true);
         let mut sentence = Sentence::default();
         for line in reader {
             let (text, number) = match line {
@@ -104,7 +116,7 @@ impl Reading<'_> {
                     sentence.take();
                     continue;
                 }
-                (None, false) => *is_json.insert(text.trim_start().starts_with(['{', '['])),
+                (None, false) => *is_json.insert(text.trim_start().starts_with('{')),
             };
             let row = match (is_json, is_empty) {
                 (true, true) => continue,
@@ -378,6 +390,13 @@ mod tests {
             "{:?}",
             table.annotations.notes
         );
+        let brand = TaggedOptions {
+            labels: vec!["brand".parse().unwrap()],
+            ..TaggedOptions::default()
+        };
+        let elsewhere = read(&[("a.csv", "title,brand\npot,Acme\n")], &brand);
+        let error = elsewhere.unwrap_err().to_string();
+        assert!(error.contains("none of the 1 rows"), "{error}");
         let missing = TaggedOptions {
             labels: vec!["maker".parse().unwrap()],
             ..options

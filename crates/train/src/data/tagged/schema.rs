@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::TaggerSettings;
 
-use super::{Annotation, Annotations};
+use super::{Annotation, Annotations, Known};
 
 /// Fewer rows of a category, or rows with a label, say too little of the others: a label of which few texts have two values,
 /// or few of a category have one, would be lost.
 const FEWEST_ROWS: usize = 20;
 
 /// The settings of a tagger by some rows: a label is single-valued if at least 20 rows have a span of it and none has two. A
-/// category of at least 20 rows has the labels of its rows, those that are open included.
+/// category of at least 20 rows has the labels of its rows. A label that rows name as open counts; one that they do not
+/// state does not: a column that is blank in all rows of a category is none of its attributes.
 pub(crate) fn schema(annotations: &Annotations, rows: &[usize]) -> TaggerSettings {
     let labels = &annotations.labels;
     // The most spans of a row, and the rows with any.
@@ -36,7 +37,10 @@ pub(crate) fn schema(annotations: &Annotations, rows: &[usize]) -> TaggerSetting
             let (rows, of_category) = categories.entry(category).or_default();
             *rows += 1;
             of_category.extend(spans.iter().map(|span| span.label));
-            of_category.extend((0..labels.len()).filter(|&label| known.is_open(&labels[label])));
+            if let Known::AllBut(open) = known {
+                of_category
+                    .extend((0..labels.len()).filter(|&label| open.contains(&labels[label])));
+            }
         }
     }
     let mut settings = TaggerSettings::default();
@@ -56,7 +60,7 @@ pub(crate) fn schema(annotations: &Annotations, rows: &[usize]) -> TaggerSetting
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Known, LabelledSpan};
+    use super::super::LabelledSpan;
     use super::*;
 
     #[test]
@@ -94,6 +98,12 @@ mod tests {
         let first = schema(&annotations, &times(FEWEST_ROWS, &[0]));
         assert_eq!(first.single_valued, ["a", "b"]);
         assert_eq!(first.categories.len(), 1);
+        // A column that is blank in all rows of a category is none of its labels.
+        let mut columns = annotations;
+        columns.rows[0].known = Known::Only(vec!["a".to_owned(), "b".to_owned()]);
+        let of_columns = schema(&columns, &times(FEWEST_ROWS, &[0, 1]));
+        assert_eq!(of_columns.categories["x"], ["a", "b"]);
+        let annotations = columns;
         // One row fewer says too little.
         let few = schema(&annotations, &times(FEWEST_ROWS - 1, &[0, 1, 2]));
         assert!(few.single_valued.is_empty() && few.categories.is_empty());
