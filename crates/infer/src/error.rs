@@ -354,6 +354,11 @@ pub enum UsageError {
     /// Ranges without integers.
     #[error("--ranges belongs to --output-type i8 and u8")]
     RangesWithoutIntegers,
+    /// Shards that would each have ranges of their own.
+    #[error(
+        "--shard with --output-type i8 or u8 needs --ranges: all shards must have the same ones; a run without --shard over some rows saves them in OUTPUT.ranges.npy"
+    )]
+    ShardsWithoutRanges,
     /// Options for reading a file, without a file.
     #[error("--column, --id-column, --format, --skip-bad-rows and --shard need --input")]
     ReadWithoutInput,

@@ -138,8 +138,10 @@ impl Index {
             let pool = encoder.threads.pool()?;
             pool.run(|| add_rows(folder, &encoder.encoder, &pool, &rows, &mut watch))
         });
-        self.refresh(py)?;
-        watch.or_raised(written)
+        let refreshed = self.refresh(py);
+        let written = watch.or_raised(written)?;
+        refreshed?;
+        Ok(written)
     }
 
     /// Removes rows by their ids, and commits. Returns the number of rows that there were.
@@ -157,10 +159,17 @@ impl Index {
         Ok(removed)
     }
 
-    /// Takes up what was committed since.
+    /// Takes up what was committed since, unless it is of another model.
     fn refresh(&self, py: Python<'_>) -> PyResult<()> {
         let reader = self.reader();
-        if let Some(newer) = computed(py, || Ok(reader.refreshed()?))? {
+        let newer = computed(py, || {
+            let newer = reader.refreshed()?;
+            if let Some(newer) = &newer {
+                newer.settings().model.check(&reader.settings().model)?;
+            }
+            Ok(newer)
+        });
+        if let Some(newer) = newer? {
             *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(newer);
         }
         Ok(())

@@ -1,11 +1,12 @@
 //! The rows of an index, and how they get there.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use model::parts::Progress;
 use model::threads::Pool;
-use model::{EncodeOptions, Prompt, SentenceEncoder};
+use model::{EncodeOptions, ModelError, Prompt, SentenceEncoder};
 use search::filter::FilterColumn;
 use search::index::{Change, Document, IndexError, IndexReader, IndexWriter, Settings, joined};
 
@@ -59,6 +60,8 @@ pub(crate) fn add_rows(
     watch: &mut Watch,
 ) -> Result<usize, Error> {
     let mut writer = IndexWriter::open(folder)?;
+    let of_index = &writer.settings().model;
+    of_index.check(&encoder.fingerprint(&of_index.name)?)?;
     let mut written = 0;
     let mut add_block = |rows: &[Document]| {
         let (mut changed, mut texts, mut ids) = (Vec::new(), Vec::new(), HashSet::new());
@@ -88,7 +91,11 @@ pub(crate) fn add_rows(
             written += 1;
         }
         watch.passed(rows.len());
-        Ok::<_, Error>(())
+        // A block without a new text has looked at no signal.
+        match watch.done(0) {
+            ControlFlow::Continue(()) => Ok::<_, Error>(()),
+            ControlFlow::Break(()) => Err(ModelError::Interrupted.into()),
+        }
     };
     let added = rows.chunks(BLOCK_ROWS).try_for_each(&mut add_block);
     let committed = pool.install(|| writer.commit());

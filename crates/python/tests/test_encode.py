@@ -97,11 +97,14 @@ def test_a_model_with_a_router_has_two_sides() -> None:
 def test_every_collection_of_texts_gives_the_same(model: SentenceTransformer) -> None:
     texts = ["kettle", "mug", ""]
     expected = model.encode(texts)
-    for other in (tuple(texts), np.array(texts), np.array(texts, dtype=object), iter(texts), dict.fromkeys(texts)):
+    for other in (tuple(texts), np.array(texts), np.array(texts, dtype=object), iter(texts), dict.fromkeys(texts).keys()):
         assert np.array_equal(model.encode(other), expected), type(other)
     single = model.encode("kettle")
     assert single.shape == (32,) and np.array_equal(single, expected[0])
     assert model.encode([]).shape == (0, 32)
+    # Its items are names, and not what it holds.
+    with pytest.raises(TypeError, match="a column is needed, not a dict"):
+        model.encode({"title": texts})
     with pytest.raises(TypeError, match="text 1 is a float, not a str"):
         model.encode(["kettle", float("nan")])
     with pytest.raises(UnicodeEncodeError):
@@ -208,6 +211,12 @@ def test_precisions_of_the_result_are_those_of_sentence_transformers(model: Sent
     texts = edge_cases()
     assert np.array_equal(model.encode(texts, precision="uint8"), quantize_embeddings(model.encode(texts), "uint8"))
     assert model.encode("kettle", precision="binary").shape == (4,)
+    assert np.array_equal(quantize_embeddings(model.encode("kettle"), "binary"), model.encode("kettle", precision="binary"))
+    assert model.encode([], precision="binary").shape == (0, 4)
+    assert np.array_equal(model.encode(sentences=["kettle"]), model.encode(["kettle"]))
+    assert model.encode([], precision="int8").dtype == np.int8
+    with pytest.raises(ValueError, match="a single vector has none"):
+        model.encode("kettle", precision="int8")
     with pytest.raises(ValueError, match="not int8 or uint8"):
         quantize_embeddings(np.zeros((2, 2), dtype=np.int8), "binary")
 

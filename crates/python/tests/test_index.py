@@ -6,9 +6,11 @@ import csv
 import json
 import pickle
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import FIXTURES, PROJECT, TINY, run
 
@@ -123,11 +125,70 @@ def test_kinds_of_values(tmp_path: Path, model: SentenceTransformer) -> None:
         index.add(["c"], ["jug"], {"day": [None], "brand": [None], "size": ["large"], "part": [None]})
 
 
+def test_rows_come_from_many_kinds_of_columns(tmp_path: Path, model: SentenceTransformer) -> None:
+    class Frame:
+        """As a data frame of pandas: columns by their names."""
+
+        def __init__(self, **columns: Any) -> None:
+            self.columns, self.given = list(columns), columns
+
+        def __getitem__(self, name: str) -> Any:
+            return self.given[name]
+
+    class NAType:
+        """As the missing value of pandas, which is neither true nor false."""
+
+        def __bool__(self) -> bool:
+            raise TypeError("boolean value of NA is ambiguous")
+
+        def __ne__(self, other: object) -> Any:
+            return self
+
+    texts = Frame(title=["red kettle", None, "mug"], more=["of steel", NAType(), float("nan")])
+    values = Frame(price=[NAType(), Decimal("2.5"), 3], day=np.array(["NaT", "2026-11-29", "2026-11-30"], "datetime64[ns]"))
+    # Iterators can be read once.
+    index = Index.build(tmp_path / "index", model, iter(["a", "b", "c"]), texts, values)
+    assert len(index) == 2
+    hit = index.search("mug", 1, mode="words")[0]
+    assert hit.texts == {"title": "mug", "more": ""}
+    assert hit.values["price"] == 3 and str(hit.values["day"]).startswith("2026-11-30")
+    # A later batch has no value of a column.
+    again = Frame(price=[None], day=[None])
+    assert len(Index.build(tmp_path / "index", model, ["d"], Frame(title=["jug"], more=[""]), again)) == 3
+    wrongs: list[Any] = ["12", b"12", {"12": 1}, texts]
+    for wrong in wrongs:
+        with pytest.raises(TypeError, match="is needed"):
+            index.remove(wrong)
+    assert len(index) == 3
+    with pytest.raises(TypeError, match="row e, column title: a text is a str, not a int"):
+        index.add(["e"], {"title": [7], "more": [""]}, {"price": [1], "day": [None]})
+    with pytest.raises(ValueError, match="column text has 1 rows for 2 ids"):
+        Index.build(tmp_path / "none", model, ["a", "b"], ["kettle"])
+    assert not (tmp_path / "none").exists()
+
+
+def test_vectors_of_two_models_are_never_together(tmp_path: Path, model: SentenceTransformer, infer: str) -> None:
+    folder = tmp_path / "index"
+    own = SentenceTransformer(TINY)
+    index = Index.build(folder, own, ["a"], ["red kettle"])
+    own.max_seq_length = 8
+    with pytest.raises(ValueError, match="length"):
+        index.search("kettle")
+    with pytest.raises(ValueError, match="length"):
+        index.add(["b"], ["mug"])
+    opened = Index.open(folder, model)
+    assert len(opened.search("kettle")) == 1
+    run(infer, "index", "rebuild", str(folder), "--precision", "int8", "--offline")
+    with pytest.raises(ValueError, match="precision"):
+        opened.search("kettle")
+    with pytest.raises(ValueError, match="precision"):
+        opened.add(["b"], ["mug"])
+
+
 def test_impossible_calls_are_errors(tmp_path: Path, model: SentenceTransformer) -> None:
     with pytest.raises(OSError, match="holds no index"):
         Index.open(tmp_path / "nothing")
-    with pytest.raises(ValueError, match="column text has 1 rows for 2 ids"):
-        Index.build(tmp_path / "index", model, ["a", "b"], ["kettle"])
+    Index.build(tmp_path / "index", model, [], [])
     with pytest.raises(ValueError, match="no column colour"):
         Index.build(tmp_path / "other", model, ["a"], ["kettle"], kinds={"colour": "text"})
     with pytest.raises(ValueError, match="prompts and the dimensions of its files"):

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::catalogue::{Catalogue, CatalogueSource, Place};
-use crate::engine::{Engine, EngineError, Models};
+use crate::engine::{Engine, EngineError, Models, hanging};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::options::ServeOptions;
@@ -257,10 +257,7 @@ impl Shared {
         if service.engine.is_alive() {
             Ok(service)
         } else {
-            Err(Problem::new(
-                Kind::Unhealthy,
-                "the model has computed one batch for too long",
-            ))
+            Err(hanging())
         }
     }
 

@@ -34,7 +34,10 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
         }
         // Without a length it may be as long as any.
         let expected = length.map_or(most, |length| length as usize);
-        let _room = app.room(expected)?;
+        // A small body needs no room, so that slow uploads of large ones keep no query out.
+        let _room = (expected > PARSED_AT_ONCE)
+            .then(|| app.room(expected))
+            .transpose()?;
         let limited = Limited::new(request.into_body(), most);
         let read = tokio::time::timeout(options.request_timeout, limited.collect());
         let Ok(read) = read.await else {

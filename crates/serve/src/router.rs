@@ -71,7 +71,8 @@ async fn finish(State(app): State<Shared>, request: Request, next: Next) -> Resp
     app.refused(format!(
         "{method} {path}: {}: {}",
         problem.kind.status().as_u16(),
-        problem.message
+        // Words of the request may be in it, and must not look like lines of their own.
+        problem.message.replace(char::is_control, " ")
     ));
     if is_rendered {
         return response;
@@ -80,7 +81,7 @@ async fn finish(State(app): State<Shared>, request: Request, next: Next) -> Resp
     let mut response = problem.render(Dialect::of_path(&path));
     if problem.kind == Kind::Unauthorized
         && matches!(path.as_str(), "/" | "/results")
-        && method == Method::GET
+        && matches!(method, Method::GET | Method::HEAD)
     {
         // A browser asks its user for the key.
         let basic = HeaderValue::from_static("Basic realm=\"key as password\", charset=\"UTF-8\"");

@@ -114,10 +114,14 @@ pub struct WithModel<A: Args> {
     pub model: ModelArgs,
 }
 
+/// More of anything does not fit into a computer.
+const MOST: usize = 1 << 40;
+
 /// A number from 1, for options where 0 makes no sense.
 fn at_least_one(word: &str) -> Result<usize, String> {
     match word.parse() {
         Ok(0) => Err("it must be at least 1".to_owned()),
+        Ok(number) if number > MOST => Err(format!("it must be at most {MOST}")),
         Ok(number) => Ok(number),
         Err(_) => Err("it must be a whole number from 1".to_owned()),
     }

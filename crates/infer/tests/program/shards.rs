@@ -71,6 +71,20 @@ fn impossible_shards_are_refused() {
     }
     let error = run(&mut infer(&["embed", "kettle", "--shard", "1/3"])).failed(2);
     assert!(error.contains("--input"), "{error}");
+    // Each shard would have ranges of its own.
+    let error = run(&mut infer(&[
+        "embed",
+        "--input",
+        text(&input),
+        "--shard",
+        "1/3",
+        "--output-type",
+        "i8",
+        "--output",
+        "vectors.npy",
+    ]))
+    .failed(2);
+    assert!(error.contains("--ranges"), "{error}");
     // More shards than rows: some have none.
     let none = run(&mut infer(&[
         "embed",

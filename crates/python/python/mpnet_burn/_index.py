@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from decimal import Decimal
 from numbers import Real
 from os import PathLike
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 
 from mpnet_burn import _native
 from mpnet_burn._sentence_transformer import SentenceTransformer
-from mpnet_burn._texts import as_list, counter
+from mpnet_burn._texts import as_list, counter, is_missing
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -73,6 +74,7 @@ class Index:
         self._folder = folder
         self._given = model
         self._keywords = keywords
+        # The model that was compared with that of the index.
         self._own: _native.Encoder | None = None
 
     @classmethod
@@ -82,7 +84,7 @@ class Index:
         model: SentenceTransformer,
         ids: Iterable[Any],
         texts: Any,
-        values: Mapping[str, Any] | None = None,
+        values: Any = None,
         *,
         kinds: Mapping[str, Kind] | None = None,
         column_weights: Mapping[str, float] | None = None,
@@ -96,9 +98,10 @@ class Index:
         :param folder: A new folder, an empty one, or that of the index.
         :param model: With the prompts and the dimensions of its files: an index keeps neither others.
         :param ids: A name for each row, different from all others.
-        :param texts: The texts of the rows, or a mapping of columns to texts. They are joined by a space and embedded as
+        :param texts: The texts of the rows, or a mapping of columns to texts, such as a data frame. They are joined by a space and embedded as
             documents. A row without a text is left out.
-        :param values: A mapping of filter columns to the values of the rows; ``None`` and NaN are no value.
+        :param values: A mapping of filter columns to the values of the rows; ``None``, NaN and what
+            pandas writes in their place are no value.
         :param kinds: The kinds of filter columns; unless given, by the first value that there is.
         :param column_weights: What a word counts for, by text columns; unless given, 1.
         :param language: The language of the texts, for stems and stop words, or ``none``.
@@ -107,23 +110,30 @@ class Index:
         :raises ValueError: For columns of different lengths, values of another kind, or an index of other settings.
         :raises OSError: For a folder that cannot be written, or that another program changes.
         """
-        columns, filters = _columns(texts), {name: as_list(column) for name, column in (values or {}).items()}
-        chosen, weights = dict(kinds or {}), dict(column_weights or {})
-        for names, known in ((chosen, filters), (weights, columns)):
+        rows = _Rows.of(ids, texts, values)
+        chosen: dict[str, str] = dict(kinds or {})
+        weights = dict(column_weights or {})
+        for names, known in ((chosen, rows.values), (weights, rows.texts)):
             if unknown := set(names) - set(known):
                 raise ValueError(f"there is no column {', '.join(sorted(unknown))}")
+        try:
+            # A later batch may have no value of a column.
+            chosen = {**dict(_native.Index.open(Path(folder)).filter_columns), **chosen}
+        except OSError:
+            # There is none yet, or `create` says what is wrong with it.
+            pass
         native = _native.Index.create(
             Path(folder),
             _encoder(model),
             model._loaded.settings.name,
             id_column=id_column,
-            text_columns=[(name, weights.get(name, 1.0)) for name in columns],
-            filter_columns=[(name, chosen.get(name) or _kind(column)) for name, column in filters.items()],
+            text_columns=[(name, weights.get(name, 1.0)) for name in rows.texts],
+            filter_columns=[(name, chosen.get(name) or _kind(column)) for name, column in rows.values.items()],
             language=language,
             weight=weight,
         )
         index = cls(native, Path(folder), model, {})
-        index.add(ids, texts, values, show_progress_bar=show_progress_bar)
+        index._add(rows, show_progress_bar)
         return index
 
     @classmethod
@@ -144,11 +154,11 @@ class Index:
         :raises ValueError: For another model than that of the index.
         :raises OSError: Where there is no index, or a damaged one.
         """
-        native = _native.Index.open(Path(folder))
-        if model is not None:
-            native.check_model(_encoder(model), model._loaded.settings.name)
         keywords = {"name": model_name, "threads": threads, "device": device, "offline": local_files_only}
-        return cls(native, Path(folder), model, keywords)
+        index = cls(_native.Index.open(Path(folder)), Path(folder), model, keywords)
+        if model is not None:
+            index._model()
+        return index
 
     # A `str` has items that are `str`, too, but the first signature that fits counts.
     @overload
@@ -183,7 +193,7 @@ class Index:
         self,
         ids: Iterable[Any],
         texts: Any,
-        values: Mapping[str, Any] | None = None,
+        values: Any = None,
         *,
         show_progress_bar: bool | None = None,
     ) -> int:
@@ -192,24 +202,25 @@ class Index:
 
         :raises ValueError: For other columns than those of the index.
         """
-        columns, filters = _columns(texts), {name: as_list(column) for name, column in (values or {}).items()}
-        names = [str(id) for id in as_list(ids)]
+        rows = _Rows.of(ids, texts, values)
         for what, given, wanted in (
-            ("text", columns, self._index.text_columns),
-            ("filter", filters, [name for name, _ in self._index.filter_columns]),
+            ("text", rows.texts, self._index.text_columns),
+            ("filter", rows.values, [name for name, _ in self._index.filter_columns]),
         ):
             if set(given) != set(wanted):
                 raise ValueError(f"the {what} columns are {list(given)}, and those of the index {wanted}")
-            for name, column in given.items():
-                if len(column) != len(names):
-                    raise ValueError(f"column {name} has {len(column)} rows for {len(names)} ids")
-        rows = range(len(names))
-        with counter(show_progress_bar, len(names)) as progress:
+        return self._add(rows, show_progress_bar)
+
+    def _add(self, rows: _Rows, show_progress_bar: bool | None) -> int:
+        texts = [rows.texts[name] for name in self._index.text_columns]
+        values = [rows.values[name] for name, _ in self._index.filter_columns]
+        places = range(len(rows.ids))
+        with counter(show_progress_bar, len(rows.ids)) as progress:
             return self._index.add(
                 self._model(),
-                names,
-                [[columns[name][row] for name in self._index.text_columns] for row in rows],
-                [[filters[name][row] for name, _ in self._index.filter_columns] for row in rows],
+                rows.ids,
+                [[column[place] for column in texts] for place in places],
+                [[column[place] for column in values] for place in places],
                 progress=progress,
             )
 
@@ -222,9 +233,16 @@ class Index:
         return len(self._index)
 
     def _model(self) -> _native.Encoder:
+        """The model of the index.
+
+        :raises ValueError: For another one, also if it has become another one since the last call.
+        """
         if self._given is not None:
-            return _encoder(self._given)
-        if self._own is None:
+            given = _encoder(self._given)
+            if given is not self._own:
+                self._index.check_model(given, self._given._loaded.settings.name)
+                self._own = given
+        elif self._own is None:
             self._own = self._index.load_model(**self._keywords)
         return self._own
 
@@ -239,17 +257,63 @@ def _reopened(folder: Path, model: SentenceTransformer | None, keywords: dict[st
     return Index(_native.Index.open(folder), folder, model, keywords)
 
 
-def _columns(texts: Any) -> dict[str, list[str]]:
-    """Text columns by their names."""
-    if isinstance(texts, Mapping):
-        return {name: as_list(column) for name, column in texts.items()}
-    return {_TEXT: as_list(texts)}
+class _Rows(NamedTuple):
+    """Rows that are added: columns of equal length."""
+
+    ids: list[str]
+    texts: dict[str, list[str]]
+    """By text columns; a missing text is empty."""
+    values: dict[str, list[Any]]
+    """By filter columns; a missing value is ``None``."""
+
+    @classmethod
+    def of(cls, ids: Any, texts: Any, values: Any) -> _Rows:
+        """The rows of the arguments of :meth:`Index.build`.
+
+        :raises TypeError: For an item that is no text.
+        :raises ValueError: For columns of different lengths.
+        """
+        names = [str(id) for id in as_list(ids)]
+        columns = _columns(texts) if _has_columns(texts) else {_TEXT: as_list(texts)}
+        filters = {} if values is None else _columns(values)
+        for name, column in [*columns.items(), *filters.items()]:
+            if len(column) != len(names):
+                raise ValueError(f"column {name} has {len(column)} rows for {len(names)} ids")
+
+        def text(place: int, name: str, item: Any) -> str:
+            if is_missing(item):
+                return ""
+            if not isinstance(item, str):
+                raise TypeError(f"row {names[place]}, column {name}: a text is a str, not a {type(item).__name__}")
+            return item
+
+        def value(item: Any) -> Any:
+            if is_missing(item):
+                return None
+            return float(item) if isinstance(item, Decimal) else item
+
+        return cls(
+            names,
+            {name: [text(place, name, item) for place, item in enumerate(column)] for name, column in columns.items()},
+            {name: [value(item) for item in column] for name, column in filters.items()},
+        )
+
+
+def _has_columns(given: Any) -> bool:
+    """Whether this is a mapping or a table, such as a data frame of pandas or polars."""
+    return isinstance(given, Mapping) or (hasattr(given, "columns") and hasattr(given, "__getitem__"))
+
+
+def _columns(given: Any) -> dict[str, list[Any]]:
+    """The columns of a mapping or a table by their names."""
+    names = given if isinstance(given, Mapping) else getattr(given, "column_names", given.columns)
+    return {str(name): as_list(given[name]) for name in names}
 
 
 def _kind(values: list[Any]) -> str:
     """The kind of a column, by its first value that is not missing."""
     for value in values:
-        if value is None or value != value:
+        if value is None:
             continue
         for type_, kind in (((bool, np.bool_), "boolean"), (Real, "number"), (date, "date")):
             if isinstance(value, type_):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +23,8 @@ Similarity = Literal["cosine", "dot", "euclidean", "manhattan"]
 class EncodeOptions(TypedDict, total=False):
     """The keywords of :meth:`SentenceTransformer.encode` that do not concern prompts."""
 
+    sentences: Any
+    """The older name of ``inputs``."""
     batch_size: int
     """No vector depends on it."""
     show_progress_bar: bool | None
@@ -106,12 +108,16 @@ class SentenceTransformer:
                 f"Default prompt name '{self.default_prompt_name}' not found in the configured prompts dictionary "
                 f"with keys {list(self.prompts)!r}."
             )
+        if similarity_fn_name is not None and similarity_fn_name not in get_args(Similarity):
+            raise ValueError(
+                f"similarity_fn_name {similarity_fn_name!r} is not supported, must be one of {get_args(Similarity)}"
+            )
         self.similarity_fn_name: str = similarity_fn_name or model.similarity
         own = model.width if model.width < model.full_width else None
         self.truncate_dim: int | None = truncate_dim if truncate_dim is not None else own
 
     def encode(
-        self, inputs: Any, prompt_name: str | None = None, prompt: str | None = None, **options: Unpack[EncodeOptions]
+        self, inputs: Any = None, prompt_name: str | None = None, prompt: str | None = None, **options: Unpack[EncodeOptions]
     ) -> Any:
         """The vectors of texts: ``[texts, width]``, or ``[width]`` of a single ``str``.
 
@@ -126,13 +132,13 @@ class SentenceTransformer:
         return self._encode(None, inputs, self._prompt(prompt, prompt_name, ()), options)
 
     def encode_query(
-        self, inputs: Any, prompt_name: str | None = None, prompt: str | None = None, **options: Unpack[EncodeOptions]
+        self, inputs: Any = None, prompt_name: str | None = None, prompt: str | None = None, **options: Unpack[EncodeOptions]
     ) -> Any:
         """The vectors of queries of a search, as :meth:`encode`: with the prompt ``query``, and the route of queries."""
         return self._encode("query", inputs, self._prompt(prompt, prompt_name, ("query",)), options)
 
     def encode_document(
-        self, inputs: Any, prompt_name: str | None = None, prompt: str | None = None, **options: Unpack[EncodeOptions]
+        self, inputs: Any = None, prompt_name: str | None = None, prompt: str | None = None, **options: Unpack[EncodeOptions]
     ) -> Any:
         """The vectors of documents to search, as :meth:`encode`: with the first of the prompts ``document``, ``passage``
         and ``corpus`` that there is, and the route of documents."""
@@ -142,6 +148,10 @@ class SentenceTransformer:
     def _encode(self, task: str | None, inputs: Any, prompt: str, options: EncodeOptions) -> Any:
         if unknown := set(options) - set(EncodeOptions.__annotations__):
             raise TypeError(f"encode() got unexpected keywords: {', '.join(sorted(unknown))}")
+        if inputs is None:
+            inputs = options.get("sentences")
+        if inputs is None:
+            raise TypeError("encode() needs texts")
         model = self._loaded.model()
         wanted = options.get("output_value", "sentence_embedding")
         if wanted != "sentence_embedding":
@@ -161,7 +171,7 @@ class SentenceTransformer:
                 normalize=True if options.get("normalize_embeddings") else None,
                 progress=progress,
             )
-        if precision != "float32" and len(vectors) > 0:
+        if precision != "float32":
             vectors = quantize_embeddings(vectors, precision)
         result: Any = vectors[0] if single else vectors
         if options.get("convert_to_tensor"):
@@ -199,7 +209,10 @@ class SentenceTransformer:
 
         :raises ValueError: For vectors of different widths, or with values that are not finite.
         """
-        return _native.similarity(_matrix(embeddings1), _matrix(embeddings2), self.similarity_fn_name, False)
+        first, second = _matrix(embeddings1), _matrix(embeddings2)
+        # Raises MemoryError for too many vectors; a refused allocation in Rust would end the process.
+        np.empty((len(first), len(second)), dtype=np.float32)
+        return _native.similarity(first, second, self.similarity_fn_name, False)
 
     def similarity_pairwise(self, embeddings1: ArrayLike, embeddings2: ArrayLike) -> NDArray[np.float32]:
         """The similarity of each vector with the one in its place: ``[vectors]``.

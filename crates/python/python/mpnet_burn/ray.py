@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa  # Ray Data needs it too.
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import ray
 
@@ -28,6 +30,9 @@ _ROWS = 16_384
 
 # The beginning of the names of the files of vectors.
 _PREFIX = "vectors-"
+
+# The name of a file of vectors, or of an unfinished one.
+_OURS = re.compile(rf"\.?({_PREFIX}[0-9a-f]{{32}}\.parquet)")
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,9 @@ class _Embedder:
         return self.embedded(batch)
 
     def embedded(self, batch: pa.Table) -> pa.Table:
+        # As `infer embed` does: the vector of a blank text is as close to one product as to another.
+        texts = batch.column(self.plan.column)
+        batch = batch.filter(pc.fill_null(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0), False))
         texts = batch.column(self.plan.column).to_pylist()
         vectors = self.encode(texts).astype(self.plan.dtype, copy=False)
         numbers = pa.array(vectors.reshape(-1))
@@ -85,7 +93,7 @@ class _Writer(_Embedder):
             with unfinished.open("rb") as written:
                 os.fsync(written.fileno())
             unfinished.replace(path)
-        return pa.table({"file": [name], "rows": [batch.num_rows]})
+        return pa.table({"file": [name], "rows": [pq.read_metadata(path).num_rows]})
 
     def write(self, batch: pa.Table, path: Path) -> None:
         # A block of titles has millions of rows, whose vectors together are more than a machine's memory.
@@ -120,7 +128,8 @@ def embed(
     batch_size: int | None = 4096,
     **keywords: Any,
 ) -> ray.data.Dataset:
-    """A data set with a column ``out`` of vectors of the texts in ``column``: lists of a fixed size.
+    """A data set with a column ``out`` of vectors of the texts in ``column``: lists of a fixed size. Rows whose text is
+    blank or null are left out.
 
     :param task: ``document``, ``query``, or none for neither: the prompt and the route of the model.
     :param dtype: ``float32`` or ``float16``.
@@ -164,8 +173,8 @@ def embed_to_parquet(
     if len(names) != len(written):
         raise ValueError("two blocks of the data set have the same rows: give every row an id")
     for file in path.iterdir():
-        name = file.name.removeprefix(".")
-        if name.startswith(_PREFIX) and name not in names:
+        name = _OURS.match(file.name)
+        if name and name[1] not in names:
             file.unlink()
     return sum(row["rows"] for row in written)
 

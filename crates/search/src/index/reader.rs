@@ -59,15 +59,16 @@ impl IndexReader {
         Self::open_after(folder, &[])
     }
 
-    /// The snapshot of a later commit, which shares the segments that it has in common with this one;
-    /// none where there was no later commit.
+    /// The snapshot of a later commit, or of another index that took the place of this one, which shares the segments that
+    /// it has in common with this one; none where nothing changed.
     ///
     /// # Errors
     ///
     /// As [`open`](Self::open).
     pub fn refreshed(&self) -> Result<Option<Self>, IndexError> {
         let manifest = Manifest::read(&self.folder)?;
-        if manifest.number == self.manifest.number {
+        // Another index may have the same number.
+        if manifest == self.manifest {
             return Ok(None);
         }
         Self::open_after(&self.folder, &self.segments).map(Some)
@@ -80,7 +81,7 @@ impl IndexReader {
                 // A writer removes the files of older commits, also while they are being opened.
                 Err(error) => {
                     let newer = Manifest::read(folder)?;
-                    if newer.number == manifest.number {
+                    if newer == manifest {
                         return Err(error);
                     }
                     manifest = newer;

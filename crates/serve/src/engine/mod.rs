@@ -190,6 +190,9 @@ impl Engine {
             reply: Box::new(Then { sender, then }),
         };
         let tokens = work.tokens();
+        if !self.is_alive() {
+            return Err(hanging());
+        }
         {
             let mut state = self.shared.state();
             if state.queue.closed {
@@ -243,6 +246,14 @@ fn default_turn_tokens(models: &Models) -> usize {
     } else {
         1_024
     }
+}
+
+/// What waits behind a turn without an end would never be answered.
+pub(crate) fn hanging() -> Problem {
+    Problem::new(
+        Kind::Unhealthy,
+        "the model has computed one batch for too long",
+    )
 }
 
 fn stopping() -> Problem {

@@ -78,6 +78,10 @@ impl Address {
                 }
             }
         }
+        // Somebody typed a query over products that are alike.
+        if !address.query.trim().is_empty() {
+            address.like.clear();
+        }
         address
     }
 

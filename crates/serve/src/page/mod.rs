@@ -36,8 +36,10 @@ pub(crate) async fn page(
     State(app): State<Shared>,
     RawQuery(text): RawQuery,
 ) -> Result<Response, Problem> {
-    let service = app.ready()?;
+    // While the service stops, what was asked is answered.
+    let service = app.service()?;
     let Some(catalogue) = &service.catalogue else {
+        app.ready()?;
         return Ok(StatusCode::OK.into_response());
     };
     let address = address(&text)?;
@@ -51,6 +53,7 @@ pub(crate) async fn page(
             views: Choice::views(&address),
             orders: Choice::orders(&address, snapshot.settings()),
             chosen: address.chosen.clone(),
+            like: address.like.clone(),
             results,
         };
         html(problem, page.render())
@@ -63,7 +66,7 @@ pub(crate) async fn results(
     State(app): State<Shared>,
     RawQuery(text): RawQuery,
 ) -> Result<Response, Problem> {
-    let service = app.ready()?;
+    let service = app.service()?;
     let snapshot = catalogue(service)?.snapshot();
     let address = address(&text)?;
     let found = found(&app, service, &snapshot, &address).await;
@@ -162,14 +165,20 @@ fn shown(found: Found, address: &Address, settings: &Settings) -> Results {
         .map(|list| List::new(list.mode, &list.answer, settings, list.milliseconds))
         .collect();
     let most = results.lists.iter().map(List::len).max().unwrap_or(0);
+    let (first, last) = (address.offset + 1, address.offset + most);
     results.status = match (most, results.like.is_empty()) {
+        (0, _) if address.offset > 0 => "No further product.".to_owned(),
         (0, _) => "No product found.".to_owned(),
+        (_, true) if address.offset > 0 => {
+            format!("Products {first} to {last} for “{}”.", address.query.trim())
+        }
+        (_, false) if address.offset > 0 => format!("Products {first} to {last}, alike."),
         (1, true) => format!("1 product for “{}”.", address.query.trim()),
         (HITS, true) => format!("The best {HITS} products for “{}”.", address.query.trim()),
         (count, true) => format!("{count} products for “{}”.", address.query.trim()),
         (count, false) => format!("{count} products alike."),
     };
-    if most == 0 && !address.chosen.is_empty() {
+    if most == 0 && address.offset == 0 && !address.chosen.is_empty() {
         let all = Address {
             chosen: Vec::new(),
             offset: 0,
@@ -184,7 +193,8 @@ fn shown(found: Found, address: &Address, settings: &Settings) -> Results {
     if address.offset > 0 {
         results.before = page(address.offset.saturating_sub(HITS)).link();
     }
-    if most == HITS && address.view != View::Compare {
+    let further = address.offset + HITS <= MOST_HITS;
+    if most == HITS && further && address.view != View::Compare {
         results.after = page(address.offset + HITS).link();
     }
     results

@@ -24,6 +24,8 @@ pub(super) struct Page {
     pub(super) orders: Vec<Choice>,
     /// Hidden fields of the form: the chosen values.
     pub(super) chosen: Vec<(String, String)>,
+    /// A hidden field too: the product that hits are like.
+    pub(super) like: String,
     pub(super) results: Results,
 }
 

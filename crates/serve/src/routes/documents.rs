@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::http::header::HOST;
+use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue};
 use model::{EncodeOptions, Prompt};
 use search::filter::Value;
 use search::index::{Document, Settings, joined};
@@ -86,10 +86,10 @@ pub(crate) async fn change(
         );
         return Err(Problem::field("documents", message));
     }
-    if !app.keys().are_needed() && !is_local(&headers) {
-        // A page of another site may reach this address by a name of its own.
-        let message =
-            "without keys, products are changed only by the name localhost or a loopback address";
+    let may_change = is_local(&headers) && is_of_no_other_site(&headers);
+    if !app.keys().are_needed() && !may_change {
+        // A page of another site may reach this address by a name of its own, or be allowed to search.
+        let message = "without keys, products are changed only by the name localhost or a loopback address, and by no page of another site";
         return Err(Problem::new(Kind::Forbidden, message));
     }
     let snapshot = catalogue(service)?.snapshot();
@@ -150,6 +150,18 @@ fn is_local(headers: &HeaderMap) -> bool {
         let address = name.parse::<IpAddr>();
         name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
     })
+}
+
+/// Whether a request comes from no page in a browser, or from one of this service.
+fn is_of_no_other_site(headers: &HeaderMap) -> bool {
+    let (origin, host) = (headers.get(ORIGIN), headers.get(HOST));
+    let text = |value: Option<&HeaderValue>| value?.to_str().ok().map(str::to_owned);
+    match (text(origin), text(host)) {
+        (Some(origin), Some(host)) => origin
+            .split_once("://")
+            .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(&host)),
+        _ => origin.is_none(),
+    }
 }
 
 /// The documents of a request that are not removed by it. Of several with one id, the last replaces the others.

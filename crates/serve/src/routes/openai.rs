@@ -12,7 +12,7 @@ use super::embed::Inputs;
 use crate::app::Shared;
 use crate::body::Body;
 use crate::problem::{OpenAiErrorBody, Problem};
-use crate::response::{bytes_of_numbers, computed};
+use crate::response::{bytes_of_numbers, computed, writing};
 use crate::texts::{self, Texts};
 
 /// Texts to embed.
@@ -109,9 +109,8 @@ pub(crate) async fn embeddings(
         index,
     };
     let rows = embedded.vectors.rows();
-    let data = app
-        .blocking(|| rows.enumerate().map(object).collect())
-        .await;
+    let bytes = bytes_of_numbers(embedded.vectors.values().len());
+    let data = writing(&app, bytes, || rows.enumerate().map(object).collect()).await;
     let tokens = embedded.cost.tokens;
     let response = EmbeddingsResponse {
         object: "list",
@@ -122,7 +121,6 @@ pub(crate) async fn embeddings(
             total_tokens: tokens,
         },
     };
-    let bytes = bytes_of_numbers(embedded.vectors.values().len());
     Ok(computed(&app, &response, bytes, embedded.cost, service.device()).await)
 }
 

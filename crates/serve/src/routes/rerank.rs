@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::embed::Direction;
+use super::search::LONGEST_TEXT;
 use crate::app::{Service, Shared};
 use crate::body::Body;
 use crate::engine::Priority;
@@ -231,6 +232,11 @@ async fn ranked(
         truncate,
         side,
     } = pairs;
+    // It is read with every text, on the thread of the model.
+    if query.len() > LONGEST_TEXT {
+        let message = format!("`query` has more than {LONGEST_TEXT} bytes");
+        return Err(Problem::field("query", message));
+    }
     if texts.is_empty() {
         return Err(Problem::field(field, format!("`{field}` has no text")));
     }

@@ -232,11 +232,21 @@ async fn find(
     let mut reservation = None;
     if request.rerank {
         reranker(service)?;
+        if question.sort.is_some() {
+            let message = "a reranked search has the order of the reranker: leave `sort` out";
+            return Err(Problem::field("sort", message));
+        }
+        let depth = request.rerank_depth.unwrap_or(RERANK_DEPTH);
+        if depth == 0 || (shown.0 > 0 && shown.0 + shown.1 > depth) {
+            // A second ranking of more hits for each page would repeat hits.
+            let message = format!(
+                "the reranker orders the best {depth} hits, which end before the hit {}: raise `rerank_depth`, and keep it for all pages",
+                shown.0 + shown.1
+            );
+            return Err(Problem::field("rerank_depth", message));
+        }
         // The second ranking is of the hits from the first on, whatever part of it is shown.
-        question.k = request
-            .rerank_depth
-            .unwrap_or(RERANK_DEPTH)
-            .max(shown.0 + shown.1);
+        question.k = depth.max(shown.1);
         let most = app.options().max_client_batch_size;
         if question.k > most {
             let message =

@@ -128,6 +128,25 @@ fn an_index_that_another_program_changes_is_taken_up() {
 }
 
 #[test]
+fn an_index_that_took_the_place_of_another_is_taken_up() {
+    let parts = Parts::products();
+    let folder = parts.index();
+    let service = Service::with(ServeOptions::default(), parts);
+    assert_ne!(found(&service, "bottle"), ["L1"]);
+    // Both have as many commits.
+    let vector = tiny().encode_document(&["purple bottle"]).unwrap();
+    let bottle = document("L1", "purple bottle", "Zed", 1.0);
+    let other = Parts::of(vec![(bottle, vector.into_values())]);
+    std::fs::rename(&folder, folder.with_file_name("old")).unwrap();
+    std::fs::rename(other.index(), &folder).unwrap();
+    let begin = std::time::Instant::now();
+    while found(&service, "bottle") != ["L1"] {
+        assert!(begin.elapsed().as_secs() < 30);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+#[test]
 fn vectors_of_another_model_are_never_written() {
     let parts = Parts::products();
     let folder = parts.index();
@@ -282,10 +301,12 @@ fn a_page_of_another_site_changes_nothing() {
     let change = json!({ "remove": ["B1"] });
     let refused = service.post_with("/documents", &change, &[("host", "shop.example:8080")]);
     assert_eq!(refused.status, 403, "{refused:?}");
-    assert_eq!(
-        service
-            .post_with("/documents", &change, &[("host", "localhost:8080")])
-            .status,
-        200
-    );
+    let local = ("host", "localhost:8080");
+    let evil = [local, ("origin", "https://shop.example")];
+    let refused = service.post_with("/documents", &change, &evil);
+    assert_eq!(refused.status, 403, "{refused:?}");
+    let own = [local, ("origin", "http://localhost:8080")];
+    assert_eq!(service.post_with("/documents", &change, &own).status, 200);
+    let program = service.post_with("/documents", &change, &[local]);
+    assert_eq!(program.status, 200, "{program:?}");
 }

@@ -168,6 +168,20 @@ fn a_search_may_be_reranked() {
         json!({ "query": QUERY, "rerank": true, "mode": "meaning", "top_k": 1, "offset": 1 });
     let page = service.post("/search", &page).json();
     assert_eq!(page["hits"][0]["id"], expected[1].0);
+    // Beyond the depth each page would have another order.
+    let beyond =
+        json!({ "query": QUERY, "rerank": true, "rerank_depth": 2, "top_k": 2, "offset": 1 });
+    let refused = service.post("/search", &beyond);
+    assert_eq!(refused.status, 422, "{refused:?}");
+    assert!(
+        refused.error().contains("raise `rerank_depth`"),
+        "{refused:?}"
+    );
+    let sorted = json!({ "query": QUERY, "rerank": true, "sort": "price" });
+    assert_eq!(service.post("/search", &sorted).status, 422);
+    let long = json!({ "query": "a".repeat(9000), "texts": ["a"] });
+    let refused = service.post("/rerank", &long);
+    assert!(refused.error().contains("8192 bytes"), "{refused:?}");
 }
 
 #[test]

@@ -250,6 +250,20 @@ fn the_page_says_what_is_wrong_with_its_own_status() {
     );
     let long = service.get(&format!("/?q={}", "a".repeat(9000)));
     assert_eq!(long.status, 400);
+    // The form keeps what hits are like, and a query takes its place.
+    let like = service.get("/?like=B1").body;
+    assert!(
+        like.contains(r#"<input type="hidden" name="like" value="B1">"#),
+        "{like}"
+    );
+    let query = service.get("/?like=B1&q=bottle").body;
+    assert!(!query.contains(r#"name="like""#), "{query}");
+    assert!(query.contains("<mark>"), "{query}");
+    let further = service
+        .get("/?q=bottle&mode=meaning&in.brand=Acme&offset=400")
+        .body;
+    assert!(further.contains("No further product."), "{further}");
+    assert!(!further.contains("Search without them"), "{further}");
     // Without products, what text-embeddings-inference answers.
     let bare = Service::new(ServeOptions::default()).get("/");
     assert_eq!((bare.status, bare.body.as_str()), (200, ""));

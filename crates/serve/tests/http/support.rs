@@ -191,10 +191,15 @@ pub(crate) struct Parts {
 impl Parts {
     /// Four products.
     pub(crate) fn products() -> Self {
+        Self::of(products())
+    }
+
+    /// Products and their vectors.
+    pub(crate) fn of(products: Vec<(Document, Vec<f32>)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("index");
         let mut writer = IndexWriter::create(&path, settings()).unwrap();
-        for (document, vector) in products() {
+        for (document, vector) in products {
             writer.add(&document, Some(&vector)).unwrap();
         }
         writer.commit().unwrap();

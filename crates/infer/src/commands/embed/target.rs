@@ -60,6 +60,9 @@ impl Target {
         if args.ranges.is_some() && !args.output_type.needs_ranges() {
             return Err(UsageError::RangesWithoutIntegers.into());
         }
+        if args.shard.is_some() && args.output_type.needs_ranges() && args.ranges.is_none() {
+            return Err(UsageError::ShardsWithoutRanges.into());
+        }
         let path = check_target(path)?;
         let with_ids = args.read.id_column.is_some();
         if let Some(ids) = earlier_ids(&path, format, with_ids)? {
