@@ -32,7 +32,7 @@ _ROWS = 16_384
 _PREFIX = "vectors-"
 
 # The name of a file of vectors, or of an unfinished one.
-_OURS = re.compile(rf"\.?({_PREFIX}[0-9a-f]{{32}}\.parquet)")
+_OURS = re.compile(rf"\.?{_PREFIX}[0-9a-f]{{32}}\.parquet")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class _Embedder:
 
     def embedded(self, batch: pa.Table) -> pa.Table:
         # As `infer embed` does: the vector of a blank text is as close to one product as to another.
-        texts = batch.column(self.plan.column)
+        # A column without any text has no type of texts.
+        texts = batch.column(self.plan.column).cast(pa.large_string())
         batch = batch.filter(pc.fill_null(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0), False))
         texts = batch.column(self.plan.column).to_pylist()
         vectors = self.encode(texts).astype(self.plan.dtype, copy=False)
@@ -173,8 +174,7 @@ def embed_to_parquet(
     if len(names) != len(written):
         raise ValueError("two blocks of the data set have the same rows: give every row an id")
     for file in path.iterdir():
-        name = _OURS.match(file.name)
-        if name and name[1] not in names:
+        if _OURS.match(file.name) and file.name not in names:
             file.unlink()
     return sum(row["rows"] for row in written)
 
