@@ -11,8 +11,8 @@ const PAUSE = 180;
 // Milliseconds without a key before a screen reader is told.
 const QUIET = 900;
 
-// Milliseconds without an answer before the server is taken for dead.
-const PATIENCE = 10000;
+// Milliseconds without an answer before the server is taken for dead: it refuses what takes 30 seconds.
+const PATIENCE = 35000;
 
 let asked = null;
 let pause = 0;

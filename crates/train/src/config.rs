@@ -69,7 +69,7 @@ pub(crate) struct FitConfig {
     #[arg(long, value_name = "NAME", help_heading = DATA)]
     pub category_column: Option<String>,
     /// Take attributes that a row of JSON Lines does not state as absent, not as unknown.
-    #[arg(long, conflicts_with = "label", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_default_value = true, value_name = "BOOL", help_heading = DATA)]
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_default_value = true, value_name = "BOOL", help_heading = DATA)]
     pub complete: bool,
     /// Make a row of every distinct text of every text column, for embed-distill. Files may be plain
     /// text, one per line.

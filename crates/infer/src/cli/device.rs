@@ -71,13 +71,7 @@ pub struct DeviceArgs {
     ///
     /// bf16 and f16 take half the memory, int8 a quarter, and they are faster where the device
     /// multiplies them. int8 changes vectors the most: compare the hits on your own products first.
-    #[arg(
-        long,
-        value_name = "PRECISION",
-        default_value = "auto",
-        env = "MPNET_BURN_PRECISION",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "PRECISION", default_value = "auto")]
     pub precision: PrecisionChoice,
     /// Compute with N threads on the CPU [default: RAYON_NUM_THREADS, else the number of physical
     /// cores].

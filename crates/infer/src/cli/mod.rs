@@ -114,8 +114,8 @@ pub struct WithModel<A: Args> {
     pub model: ModelArgs,
 }
 
-/// More of anything does not fit into a computer.
-const MOST: usize = 1 << 40;
+/// Larger numbers could overflow in sums and products.
+const MOST: usize = usize::MAX >> 24;
 
 /// A number from 1, for options where 0 makes no sense.
 fn at_least_one(word: &str) -> Result<usize, String> {

@@ -172,7 +172,8 @@ class Index:
 
         :param top_k: The most hits of a query.
         :param options: The keywords of :class:`SearchOptions`.
-        :raises ValueError: For a filter or a column that does not fit the index.
+        :raises ValueError: For a filter or a column that does not fit the index, and when the index was rebuilt with another
+            model: open it again.
         """
         single = isinstance(queries, str)
         texts = [queries] if single else as_list(queries)
@@ -270,10 +271,15 @@ class _Rows(NamedTuple):
     def of(cls, ids: Any, texts: Any, values: Any) -> _Rows:
         """The rows of the arguments of :meth:`Index.build`.
 
-        :raises TypeError: For an item that is no text.
-        :raises ValueError: For columns of different lengths.
+        :raises TypeError: For an item that is no text, and values that are no columns.
+        :raises ValueError: For columns of different lengths, and a missing id.
         """
-        names = [str(id) for id in as_list(ids)]
+        given = as_list(ids)
+        if any(is_missing(id) for id in given):
+            raise ValueError("an id is missing")
+        if values is not None and not _has_columns(values):
+            raise TypeError(f"values are a mapping of columns or a data frame, not a {type(values).__name__}")
+        names = [str(id) for id in given]
         columns = _columns(texts) if _has_columns(texts) else {_TEXT: as_list(texts)}
         filters = {} if values is None else _columns(values)
         for name, column in [*columns.items(), *filters.items()]:

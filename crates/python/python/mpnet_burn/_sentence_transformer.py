@@ -150,6 +150,8 @@ class SentenceTransformer:
             raise TypeError(f"encode() got unexpected keywords: {', '.join(sorted(unknown))}")
         if inputs is None:
             inputs = options.get("sentences")
+        elif "sentences" in options:
+            raise TypeError("encode() got both inputs and sentences")
         if inputs is None:
             raise TypeError("encode() needs texts")
         model = self._loaded.model()

@@ -22,7 +22,7 @@ def as_list(inputs: Any) -> list[Any]:
         raise TypeError(f"a list is needed, not a {type(inputs).__name__}: put it in brackets")
     if isinstance(inputs, Mapping) or hasattr(inputs, "columns"):
         raise TypeError(f"a column is needed, not a {type(inputs).__name__}: take one of its columns")
-    if isinstance(inputs, np.ndarray) and inputs.dtype.kind == "M":
+    if isinstance(inputs, np.ndarray) and inputs.dtype.kind == "M" and np.datetime_data(inputs.dtype)[0] == "ns":
         # `tolist` gives numbers for the nanoseconds of pandas.
         inputs = inputs.astype("datetime64[us]")
     for method in ("to_pylist", "to_list", "tolist"):

@@ -190,6 +190,7 @@ impl Engine {
             reply: Box::new(Then { sender, then }),
         };
         let tokens = work.tokens();
+        // What waits behind a turn without an end would never be answered.
         if !self.is_alive() {
             return Err(hanging());
         }
@@ -248,7 +249,7 @@ fn default_turn_tokens(models: &Models) -> usize {
     }
 }
 
-/// What waits behind a turn without an end would never be answered.
+/// The running turn takes longer than any may.
 pub(crate) fn hanging() -> Problem {
     Problem::new(
         Kind::Unhealthy,

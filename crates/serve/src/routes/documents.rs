@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue};
 use model::{EncodeOptions, Prompt};
 use search::filter::Value;
 use search::index::{Document, Settings, joined};
@@ -89,7 +89,7 @@ pub(crate) async fn change(
     let may_change = is_local(&headers) && is_of_no_other_site(&headers);
     if !app.keys().are_needed() && !may_change {
         // A page of another site may reach this address by a name of its own, or be allowed to search.
-        let message = "without keys, products are changed only by the name localhost or a loopback address, and by no page of another site";
+        let message = "without keys, only programs and pages of this service change products, and only at the name localhost or a loopback address";
         return Err(Problem::new(Kind::Forbidden, message));
     }
     let snapshot = catalogue(service)?.snapshot();
@@ -154,14 +154,17 @@ fn is_local(headers: &HeaderMap) -> bool {
 
 /// Whether a request comes from no page in a browser, or from one of this service.
 fn is_of_no_other_site(headers: &HeaderMap) -> bool {
-    let (origin, host) = (headers.get(ORIGIN), headers.get(HOST));
-    let text = |value: Option<&HeaderValue>| value?.to_str().ok().map(str::to_owned);
-    match (text(origin), text(host)) {
-        (Some(origin), Some(host)) => origin
-            .split_once("://")
-            .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(&host)),
-        _ => origin.is_none(),
-    }
+    let Some(origin) = headers.get(ORIGIN) else {
+        return true;
+    };
+    let origin = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.split_once("://"));
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    origin
+        .zip(host)
+        .is_some_and(|((_, authority), host)| authority.eq_ignore_ascii_case(host))
 }
 
 /// The documents of a request that are not removed by it. Of several with one id, the last replaces the others.

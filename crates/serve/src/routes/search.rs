@@ -43,7 +43,7 @@ pub(crate) struct SearchRequest {
     /// Order the best hits by the reranker.
     #[serde(default)]
     rerank: bool,
-    /// Hits that the reranker reads.
+    /// Hits that the reranker reads, 50 unless given. Give all pages of a search the same.
     #[serde(default)]
     #[schema(minimum = 1)]
     rerank_depth: Option<usize>,
@@ -237,11 +237,17 @@ async fn find(
             return Err(Problem::field("sort", message));
         }
         let depth = request.rerank_depth.unwrap_or(RERANK_DEPTH);
-        if depth == 0 || (shown.0 > 0 && shown.0 + shown.1 > depth) {
+        if depth == 0 {
+            return Err(Problem::field(
+                "rerank_depth",
+                "`rerank_depth` must be at least 1",
+            ));
+        }
+        let end = shown.0 + shown.1;
+        if shown.0 > 0 && end > depth {
             // A second ranking of more hits for each page would repeat hits.
             let message = format!(
-                "the reranker orders the best {depth} hits, which end before the hit {}: raise `rerank_depth`, and keep it for all pages",
-                shown.0 + shown.1
+                "`offset` + `top_k` is {end}, and the reranker orders only the best {depth} hits: give all pages a `rerank_depth` of at least {end}"
             );
             return Err(Problem::field("rerank_depth", message));
         }

@@ -51,7 +51,7 @@ fn what_needs_an_overridden_setting_goes_with_it() {
 #[test]
 fn a_config_is_written_as_it_is_read() {
     let line = "--train a.tsv --train b.tsv --loss cosent --decay constant --matryoshka 64,128 --seed 7 --lr 1e-5 \
-                --columns anchor=q,positive=d,score=s --device cuda:0,cuda:1 --save-adapter --lora 4 --sampler length";
+                --columns anchor=q,positive=d,score=s --device cuda:0,cuda:1 --save-adapter --lora 4 --sampler length --label brand";
     let config = Given::from(line).complete().unwrap();
     let table = config.to_toml().unwrap();
     let toml = table.to_string();

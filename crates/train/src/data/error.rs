@@ -78,7 +78,7 @@ pub enum DataError {
     },
     /// Product files of whose texts none has a value of its columns.
     #[error(
-        "none of the {rows} rows in {} has a value of its columns in its text; a value must stand in the text word for word, in any case",
+        "no text of the {rows} rows in {} has a value of the --label columns; a text must have a value word for word, in any case",
         file_names(files)
     )]
     NoValues {

@@ -245,10 +245,10 @@ fn base_scores_best(before: Option<&Scores>, after: Option<&Scores>) -> Option<S
     // A NaN is not above any score.
     let is_above = tuned > base;
     (!is_above).then(|| {
-        // The head of a tagger begins with random values, which find nothing.
+        // As with a new head, whose random values find nothing.
         if base == 0.0 && tuned == 0.0 {
             return format!(
-                "no checkpoint scored above the base model, whose {name} is 0, too: train for more steps, or with another --lr"
+                "no checkpoint scored above the base model: {name} is 0 before and after training; train for more steps, or with another --lr"
             );
         }
         format!(

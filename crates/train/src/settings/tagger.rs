@@ -38,6 +38,11 @@ pub(super) fn check_tagger(config: &FitConfig) -> Result<(), TrainError> {
             "{flag} is not for a tagger; leave it out"
         )));
     }
+    if config.complete && !config.label.is_empty() {
+        return Err(TrainError::Usage(
+            "--complete is for rows of JSON Lines, and a blank cell of a column says nothing: leave it out with --label".to_owned(),
+        ));
+    }
     let mut labels: Vec<&str> = config
         .label
         .iter()

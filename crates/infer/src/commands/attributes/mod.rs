@@ -71,11 +71,10 @@ fn form(args: &AttributesArgs) -> Result<AttributesForm, UsageError> {
         ending.to_ascii_lowercase()
     });
     match (args.output_format, ending.as_deref()) {
-        // The output is not compressed, and no table of columns.
-        (_, Some("gz" | "zst" | "parquet")) => {
-            let output = output.unwrap_or(Path::new("")).to_owned();
-            Err(UsageError::AttributesFormat(output))
-        }
+        // Neither compressed files nor Parquet are written.
+        (_, Some("gz" | "zst" | "parquet")) => Err(UsageError::AttributesFormat(
+            output.unwrap_or(Path::new("")).to_owned(),
+        )),
         (Some(form), _) => Ok(form),
         (None, Some("csv")) => Ok(AttributesForm::Csv),
         (None, Some("tsv")) => Ok(AttributesForm::Tsv),

@@ -83,12 +83,17 @@ fn score<'a>(
         bar.finish_and_clear();
         let scores = scores?;
         notes.note(format_args!(
-            "{model}: tagged {texts} texts in {:.1} s on {}; {} were truncated to {} tokens",
+            "{model}: tagged {texts} texts in {:.1} s on {}",
             started.elapsed().as_secs_f64(),
-            tagger.device().description(),
-            scores.truncated,
-            tagger.tokenizer().max_length()
+            tagger.device().description()
         ));
+        if scores.truncated > 0 {
+            notes.note(format_args!(
+                "note: {} of {texts} texts truncated to {} tokens: in their ends nothing is found",
+                scores.truncated,
+                tagger.tokenizer().max_length()
+            ));
+        }
         scored.push(Scored {
             model,
             file,

@@ -11,7 +11,7 @@ pub enum TaggedFault {
     Json(#[from] serde_json::Error),
     /// A row without spans, attributes or tokens.
     #[error(
-        "the row has neither `spans` nor `attributes`, nor `tokens` with `tags`; columns of a product file need `train tag` with --label NAME, which with --convert writes such rows"
+        "the row has neither `spans` nor `attributes`, nor `tokens` with `tags`; for columns of a product file use `train tag --label NAME`, and --convert to write them as such rows"
     )]
     NoSpans,
     /// A row without a text.
@@ -44,12 +44,12 @@ pub enum TaggedFault {
     },
     /// A line of CoNLL without a tag.
     #[error(
-        "the line has no tag behind the token `{0}`; separate them by a tab or a space; columns of a product file need `train tag` with --label NAME"
+        "the line has no tag behind the token `{0}`; separate them by a tab or a space; for columns of a product file use `train tag --label NAME`"
     )]
     NoTag(String),
     /// A tag that is none of IOB2.
     #[error(
-        "the tag `{0}` is neither O nor B- or I- with a label; columns of a product file need `train tag` with --label NAME"
+        "the tag `{0}` is neither O nor B- or I- with a label; for columns of a product file use `train tag --label NAME`"
     )]
     UnknownTag(String),
     /// `I-` where no span of its label is open.

@@ -65,7 +65,9 @@ impl TextTable {
         let (mut table, annotations) = reading.finish();
         table.annotations = annotations;
         table.finish(&files).map_err(|error| match error {
-            DataError::NoRows { files, .. } if silent > 0 => DataError::NoValues {
+            DataError::NoRows {
+                files, skipped: 0, ..
+            } if silent > 0 => DataError::NoValues {
                 files,
                 rows: silent,
             },
@@ -396,7 +398,7 @@ mod tests {
         };
         let elsewhere = read(&[("a.csv", "title,brand\npot,Acme\n")], &brand);
         let error = elsewhere.unwrap_err().to_string();
-        assert!(error.contains("none of the 1 rows"), "{error}");
+        assert!(error.contains("no text of the 1 rows"), "{error}");
         let missing = TaggedOptions {
             labels: vec!["maker".parse().unwrap()],
             ..options

@@ -11,8 +11,8 @@ use super::{Annotation, Annotations, Known};
 const FEWEST_ROWS: usize = 20;
 
 /// The settings of a tagger by some rows: a label is single-valued if at least 20 rows have a span of it and none has two. A
-/// category of at least 20 rows has the labels of its rows. A label that rows name as open counts; one that they do not
-/// state does not: a column that is blank in all rows of a category is none of its attributes.
+/// category of at least 20 rows has the labels of its spans, and those that complete rows list as open. Those that other rows
+/// leave open do not count: a column that is blank in all rows of a category is none of its attributes.
 pub(crate) fn schema(annotations: &Annotations, rows: &[usize]) -> TaggerSettings {
     let labels = &annotations.labels;
     // The most spans of a row, and the rows with any.
@@ -98,14 +98,13 @@ mod tests {
         let first = schema(&annotations, &times(FEWEST_ROWS, &[0]));
         assert_eq!(first.single_valued, ["a", "b"]);
         assert_eq!(first.categories.len(), 1);
+        // One row fewer says too little.
+        let few = schema(&annotations, &times(FEWEST_ROWS - 1, &[0, 1, 2]));
+        assert!(few.single_valued.is_empty() && few.categories.is_empty());
         // A column that is blank in all rows of a category is none of its labels.
         let mut columns = annotations;
         columns.rows[0].known = Known::Only(vec!["a".to_owned(), "b".to_owned()]);
         let of_columns = schema(&columns, &times(FEWEST_ROWS, &[0, 1]));
         assert_eq!(of_columns.categories["x"], ["a", "b"]);
-        let annotations = columns;
-        // One row fewer says too little.
-        let few = schema(&annotations, &times(FEWEST_ROWS - 1, &[0, 1, 2]));
-        assert!(few.single_valued.is_empty() && few.categories.is_empty());
     }
 }
