@@ -38,7 +38,7 @@ SECTIONS = {
     "Exactness and quality": ["exactness", "quality", "reduced-precision"],
     "Search": ["exact-search", "approximate-search"],
     "Meaning and words": ["hybrid-curve", "hybrid-fusions"],
-    "Attributes": ["attribute-boosts", "attribute-boosts-queries"],
+    "Attributes": ["taggers", "tagger-speed", "attribute-boosts", "attribute-boosts-queries"],
     "A store in PostgreSQL": ["store-load", "store-recall", "store-latency"],
     "A service": ["service-load", "service-bulk", "service-peer"],
 }
