@@ -18,6 +18,6 @@ pub use column::{Column, ColumnBuilder};
 pub use condition::{Comparison, Filter};
 pub use error::{ColumnError, FilterError, ValueError};
 pub use facets::{FacetCounter, SortKey};
-pub use named_values::named_values;
+pub use named_values::{is_inside_word, named_values};
 pub use parse_value::{NumberChanges, ParsedValue};
 pub use value::{ColumnKind, FilterColumn, Value, fold_case};

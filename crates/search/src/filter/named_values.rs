@@ -77,7 +77,7 @@ fn word_edges(text: &str) -> (Vec<usize>, Vec<usize>) {
         .char_indices()
         .take_while(|(place, _)| *place < MOST_BYTES)
     {
-        if !(in_word(before) && in_word(character)) {
+        if !is_inside_word(before, character) {
             if !character.is_whitespace() {
                 starts.push(place);
             }
@@ -93,9 +93,14 @@ fn word_edges(text: &str) -> (Vec<usize>, Vec<usize>) {
     (starts, ends)
 }
 
-/// An accent that is a character of its own belongs to the letter before it.
-fn in_word(character: char) -> bool {
-    character.is_alphanumeric() || ('\u{300}'..='\u{36f}').contains(&character)
+/// Whether a word goes on from one character to the next. An accent that is a character of its own (U+0300 to U+036F, the
+/// Combining Diacritical Marks of Unicode) belongs to the letter before it.
+#[must_use]
+pub fn is_inside_word(before: char, after: char) -> bool {
+    let of_word = |character: char| {
+        character.is_alphanumeric() || ('\u{300}'..='\u{36f}').contains(&character)
+    };
+    of_word(before) && of_word(after)
 }
 
 impl Column {

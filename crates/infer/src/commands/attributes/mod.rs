@@ -70,11 +70,11 @@ fn form(args: &AttributesArgs) -> Result<AttributesForm, UsageError> {
         let ending = ending.to_string_lossy();
         ending.to_ascii_lowercase()
     });
+    // Neither compressed files nor Parquet are written.
+    if let (Some(output), Some("gz" | "zst" | "parquet")) = (output, ending.as_deref()) {
+        return Err(UsageError::AttributesFormat(output.to_owned()));
+    }
     match (args.output_format, ending.as_deref()) {
-        // Neither compressed files nor Parquet are written.
-        (_, Some("gz" | "zst" | "parquet")) => Err(UsageError::AttributesFormat(
-            output.unwrap_or(Path::new("")).to_owned(),
-        )),
         (Some(form), _) => Ok(form),
         (None, Some("csv")) => Ok(AttributesForm::Csv),
         (None, Some("tsv")) => Ok(AttributesForm::Tsv),

@@ -1,5 +1,7 @@
 //! The place of a value in a text.
 
+use search::filter::is_inside_word;
+
 /// A place of a value: start and end in Unicode scalar values.
 pub(super) type Place = (usize, usize);
 
@@ -52,13 +54,9 @@ fn places(
     same: impl Fn(&char, &char) -> bool,
     whole_words: bool,
 ) -> Vec<Place> {
-    // An accent that is a character of its own belongs to the letter before it.
-    let in_word = |&character: &char| {
-        character.is_alphanumeric() || ('\u{300}'..='\u{36f}').contains(&character)
-    };
     let is_part = |at: usize| {
         // Whether a word goes on over the border at this position.
-        at > 0 && at < text.len() && in_word(&text[at - 1]) && in_word(&text[at])
+        at > 0 && at < text.len() && is_inside_word(text[at - 1], text[at])
     };
     let starts = 0..=text.len() - value.len();
     let places = starts.filter_map(|start| Some((start, end_of(text, value, start, &same)?)));
