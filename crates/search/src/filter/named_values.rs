@@ -93,7 +93,7 @@ fn word_edges(text: &str) -> (Vec<usize>, Vec<usize>) {
     (starts, ends)
 }
 
-/// Whether a word goes on from one character to the next. An accent that is a character of its own (U+0300 to U+036F, the
+/// Whether two characters, one after the other, are of one word. An accent that is a character of its own (U+0300 to U+036F, the
 /// Combining Diacritical Marks of Unicode) belongs to the letter before it.
 #[must_use]
 pub fn is_inside_word(before: char, after: char) -> bool {
