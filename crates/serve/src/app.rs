@@ -38,6 +38,9 @@ const SEARCHES: usize = 8;
 /// Kilobytes of all bodies at a time, or one of the largest.
 const BODIES: u32 = 128 * 1024;
 
+/// Kilobytes of all responses that wait for their readers, or one of the largest.
+const RESPONSES: u32 = 256 * 1024;
+
 fn kilobytes(bytes: usize) -> u32 {
     u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX >> 4)
 }
@@ -60,6 +63,8 @@ struct App {
     searches: Semaphore,
     /// Kilobytes of bodies that may be read at the same time.
     bodies: Arc<Semaphore>,
+    /// Kilobytes of responses that may wait for their readers.
+    responses: Arc<Semaphore>,
 }
 
 /// Refusals that are not logged yet.
@@ -93,6 +98,7 @@ impl Shared {
             blocking: Semaphore::new(BLOCKING),
             searches: Semaphore::new(SEARCHES),
             bodies: Arc::new(Semaphore::new(bodies)),
+            responses: Arc::new(Semaphore::new(RESPONSES as usize)),
         }))
     }
 
@@ -136,6 +142,21 @@ impl Shared {
             .map_err(|_| {
                 let wait = Kind::Overloaded(Duration::from_millis(200));
                 Problem::new(wait, "too many bodies are being read; try again later")
+            })
+    }
+
+    /// Room for a response of so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// While too many responses wait to be read.
+    pub(crate) fn response_room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let responses = Arc::clone(&self.0.responses);
+        responses
+            .try_acquire_many_owned(kilobytes(bytes).min(RESPONSES))
+            .map_err(|_| {
+                let wait = Kind::Overloaded(Duration::from_secs(1));
+                Problem::new(wait, "too many responses wait to be read; try again later")
             })
     }
 

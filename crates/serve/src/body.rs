@@ -7,15 +7,19 @@ use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
 
 use crate::app::Shared;
+use crate::options::ServeOptions;
 use crate::problem::{Kind, Problem};
 
 /// Bytes that are parsed at once; more would keep other connections waiting.
 const PARSED_AT_ONCE: usize = 64 * 1024;
 
-/// A body that was read as JSON.
-pub(crate) struct Body<T>(pub(crate) T);
+/// Bytes of a body that holds a question, not texts to compute.
+pub(crate) const QUESTION: usize = 256 * 1024;
 
-impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
+/// A body that was read as JSON, of at most so many bytes.
+pub(crate) struct Body<T, const MOST: usize = { usize::MAX }>(pub(crate) T);
+
+impl<T: DeserializeOwned, const MOST: usize> FromRequest<Shared> for Body<T, MOST> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Shared) -> Result<Self, Problem> {
@@ -28,9 +32,9 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
         }
         let options = app.options();
         let length = request.body().size_hint().upper();
-        let most = options.payload_limit;
+        let most = options.payload_limit.min(MOST);
         if length.is_some_and(|length| length > most as u64) {
-            return Err(too_large(most));
+            return Err(too_large(most, options));
         }
         // Without a length it may be as long as any.
         let expected = length.map_or(most, |length| length as usize);
@@ -45,7 +49,7 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
         };
         let bytes = match read {
             Ok(read) => read.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => return Err(too_large(most)),
+            Err(error) if error.is::<LengthLimitError>() => return Err(too_large(most, options)),
             Err(error) => return Err(Problem::new(Kind::Malformed, error.to_string())),
         };
         if bytes.len() <= PARSED_AT_ONCE {
@@ -55,9 +59,13 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
     }
 }
 
-fn too_large(most: usize) -> Problem {
-    let message =
-        format!("the body is larger than {most} bytes: send fewer texts, or raise --payload-limit");
+fn too_large(most: usize, options: &ServeOptions) -> Problem {
+    let remedy = if most < options.payload_limit {
+        "the largest that this route reads"
+    } else {
+        "send fewer texts, or raise --payload-limit"
+    };
+    let message = format!("the body is larger than {most} bytes: {remedy}");
     Problem::new(Kind::TooLarge, message)
 }
 

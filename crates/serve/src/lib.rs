@@ -20,6 +20,7 @@ mod body;
 mod catalogue;
 mod engine;
 mod hits;
+mod inputs;
 mod keys;
 mod metrics;
 mod openapi;

@@ -1,10 +1,14 @@
-//! A response, written where it keeps no other connection waiting.
+//! A response: where it is written, and how much of them may wait for their readers.
 
+use axum::body::Bytes;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use search::Answer;
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::Shared;
+use crate::problem::{Kind, Problem};
 use crate::texts::Cost;
 
 /// Bytes that are written at once: less than a millisecond. More would keep other connections waiting, and there are two
@@ -27,20 +31,67 @@ pub(crate) async fn writing<R>(app: &Shared, bytes: usize, write: impl FnOnce() 
     }
 }
 
-/// A response of about so many bytes as JSON.
-pub(crate) async fn json(app: &Shared, value: &impl Serialize, bytes: usize) -> Response {
-    writing(app, bytes, || axum::Json(value).into_response()).await
+/// The room of a response, until its client has read it: clients that do not read must not fill the memory.
+pub(crate) struct ResponseRoom {
+    bytes: usize,
+    /// A small response needs none, so that slow readers of large ones keep no query out.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
-/// A response of about so many bytes as JSON, with the cost of its request.
-pub(crate) async fn computed(
-    app: &Shared,
-    value: &impl Serialize,
-    bytes: usize,
-    cost: Cost,
-    device: model::Device,
-) -> Response {
-    (cost.headers(device), json(app, value, bytes).await).into_response()
+impl ResponseRoom {
+    /// Room for about so many bytes. Take it before anything is computed, where the size is known by then.
+    ///
+    /// # Errors
+    ///
+    /// While too many responses wait to be read.
+    pub(crate) fn new(app: &Shared, bytes: usize) -> Result<Self, Problem> {
+        let permit = (bytes > WRITTEN_AT_ONCE)
+            .then(|| app.response_room(bytes))
+            .transpose()?;
+        Ok(Self { bytes, permit })
+    }
+
+    /// The response as JSON.
+    pub(crate) async fn json(self, app: &Shared, value: &impl Serialize) -> Response {
+        let written = writing(app, self.bytes, || serde_json::to_vec(value)).await;
+        let json = match written {
+            Ok(json) => json,
+            Err(error) => return Problem::new(Kind::Backend, error.to_string()).into_response(),
+        };
+        let permit = self.permit;
+        let body = Bytes::from_owner(Written {
+            json,
+            _permit: permit,
+        });
+        (
+            [(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+            body,
+        )
+            .into_response()
+    }
+
+    /// The response as JSON, with the cost of its request.
+    pub(crate) async fn computed(
+        self,
+        app: &Shared,
+        value: &impl Serialize,
+        cost: Cost,
+        device: model::Device,
+    ) -> Response {
+        (cost.headers(device), self.json(app, value).await).into_response()
+    }
+}
+
+/// Bytes that keep their room until the last of them is sent.
+struct Written {
+    json: Vec<u8>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl AsRef<[u8]> for Written {
+    fn as_ref(&self) -> &[u8] {
+        &self.json
+    }
 }
 
 /// Bytes of numbers.

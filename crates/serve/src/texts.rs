@@ -31,6 +31,18 @@ pub(crate) struct Texts {
     pub(crate) field: &'static str,
 }
 
+impl Texts {
+    /// Numbers of their vectors.
+    pub(crate) fn numbers(&self, service: &Service) -> usize {
+        let width = service.encoder().full_width();
+        let width = self
+            .options
+            .dimensions
+            .map_or(width, |most| width.min(most));
+        self.texts.len() * width
+    }
+}
+
 /// Vectors, and what they cost.
 pub(crate) struct Embedded {
     pub(crate) vectors: Embeddings,

@@ -9,49 +9,10 @@ use utoipa::ToSchema;
 
 use crate::app::Shared;
 use crate::body::Body;
+use crate::inputs::Inputs;
 use crate::problem::{ErrorBody, Problem};
-use crate::response::{bytes_of_numbers, computed};
+use crate::response::{ResponseRoom, bytes_of_numbers};
 use crate::texts::{self, Texts};
-
-/// A text, or several.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "expected a text or a list of texts")]
-pub(crate) enum Inputs {
-    /// A text.
-    One(String),
-    /// Several texts.
-    Many(Vec<String>),
-    /// Token ids, which are refused.
-    #[schema(value_type = Vec<u32>)]
-    Ids(Vec<u32>),
-    /// Lists of token ids, which are refused.
-    #[schema(value_type = Vec<Vec<u32>>)]
-    ManyIds(Vec<Vec<u32>>),
-}
-
-impl Inputs {
-    /// The texts.
-    ///
-    /// # Errors
-    ///
-    /// For token ids: those of another tokenizer would give vectors that mean nothing.
-    pub(crate) fn texts(self, field: &'static str) -> Result<Vec<String>, Problem> {
-        match self {
-            Self::One(text) => Ok(vec![text]),
-            Self::Many(texts) => Ok(texts),
-            // An empty list is one of texts.
-            Self::Ids(ids) if ids.is_empty() => Ok(Vec::new()),
-            Self::ManyIds(lists) if lists.is_empty() => Ok(Vec::new()),
-            Self::Ids(_) | Self::ManyIds(_) => Err(Problem::field(
-                field,
-                format!(
-                    "`{field}` holds token ids, and this service takes texts: in langchain-openai give \
-                     `OpenAIEmbeddings(check_embedding_ctx_length=False)`"
-                ),
-            )),
-        }
-    }
-}
 
 /// The side at which long texts are truncated.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
@@ -123,8 +84,10 @@ pub(crate) async fn embed(
         side: request.truncation_direction.map(Into::into),
         field: "inputs",
     };
-    let embedded = texts::embed(&app, service, texts, texts::priority(&headers)?).await?;
+    let priority = texts::priority(&headers)?;
+    let room = ResponseRoom::new(&app, bytes_of_numbers(texts.numbers(service)))?;
+    let embedded = texts::embed(&app, service, texts, priority).await?;
     let vectors: Vec<&[f32]> = embedded.vectors.rows().collect();
-    let bytes = bytes_of_numbers(embedded.vectors.values().len());
-    Ok(computed(&app, &vectors, bytes, embedded.cost, service.device()).await)
+    let (cost, device) = (embedded.cost, service.device());
+    Ok(room.computed(&app, &vectors, cost, device).await)
 }

@@ -8,11 +8,11 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::embed::Inputs;
 use crate::app::Shared;
 use crate::body::Body;
+use crate::inputs::Inputs;
 use crate::problem::{OpenAiErrorBody, Problem};
-use crate::response::{bytes_of_numbers, computed, writing};
+use crate::response::{ResponseRoom, bytes_of_numbers, writing};
 use crate::texts::{self, Texts};
 
 /// Texts to embed.
@@ -98,7 +98,10 @@ pub(crate) async fn embeddings(
         side: None,
         field: "input",
     };
-    let embedded = texts::embed(&app, service, texts, texts::priority(&headers)?).await?;
+    let priority = texts::priority(&headers)?;
+    let bytes = bytes_of_numbers(texts.numbers(service));
+    let room = ResponseRoom::new(&app, bytes)?;
+    let embedded = texts::embed(&app, service, texts, priority).await?;
     let format = request.encoding_format.unwrap_or_default();
     let object = |(index, row)| EmbeddingObject {
         object: "embedding",
@@ -109,7 +112,6 @@ pub(crate) async fn embeddings(
         index,
     };
     let rows = embedded.vectors.rows();
-    let bytes = bytes_of_numbers(embedded.vectors.values().len());
     let data = writing(&app, bytes, || rows.enumerate().map(object).collect()).await;
     let tokens = embedded.cost.tokens;
     let response = EmbeddingsResponse {
@@ -121,7 +123,8 @@ pub(crate) async fn embeddings(
             total_tokens: tokens,
         },
     };
-    Ok(computed(&app, &response, bytes, embedded.cost, service.device()).await)
+    let (cost, device) = (embedded.cost, service.device());
+    Ok(room.computed(&app, &response, cost, device).await)
 }
 
 fn base64(row: &[f32]) -> String {

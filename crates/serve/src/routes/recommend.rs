@@ -12,11 +12,11 @@ use utoipa::ToSchema;
 
 use super::search::{Milliseconds, Page, SearchResponse};
 use crate::app::Shared;
-use crate::body::Body;
+use crate::body::{Body, QUESTION};
 use crate::catalogue::Snapshot;
 use crate::hits::{catalogue, embedded};
 use crate::problem::{ErrorBody, Problem};
-use crate::response::{bytes_of_answer, computed};
+use crate::response::{ResponseRoom, bytes_of_answer};
 use crate::texts::{self, Cost};
 
 /// The version of the JSON form, that of `infer recommend --json`.
@@ -66,7 +66,7 @@ enum Subject<'a> {
 pub(crate) async fn recommend(
     State(app): State<Shared>,
     headers: HeaderMap,
-    Body(request): Body<RecommendRequest>,
+    Body(request): Body<RecommendRequest, QUESTION>,
 ) -> Result<Response, Problem> {
     let service = app.service()?;
     let priority = texts::priority(&headers)?;
@@ -126,7 +126,8 @@ pub(crate) async fn recommend(
         milliseconds,
     };
     let bytes = bytes_of_answer(&answer);
-    Ok(computed(&app, &response, bytes, cost, service.device()).await)
+    let room = ResponseRoom::new(&app, bytes)?;
+    Ok(room.computed(&app, &response, cost, service.device()).await)
 }
 
 /// Answers a question about products that are like some and unlike others.

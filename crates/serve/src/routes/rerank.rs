@@ -14,7 +14,7 @@ use crate::body::Body;
 use crate::engine::Priority;
 use crate::hits::reranker;
 use crate::problem::{ErrorBody, Kind, OpenAiErrorBody, Problem};
-use crate::response::json;
+use crate::response::ResponseRoom;
 use crate::texts;
 
 /// A query and texts to order.
@@ -71,15 +71,16 @@ pub(crate) async fn rerank(
         truncate: request.truncate.unwrap_or(app.options().auto_truncate),
         side: request.truncation_direction.map(Into::into),
     };
+    let bytes = bytes(pairs.texts.len(), kept.iter().flatten());
+    let room = ResponseRoom::new(&app, bytes)?;
     let ranked = ranked(&app, service, &headers, pairs, request.raw_scores).await?;
-    let bytes = bytes(ranked.len(), kept.iter().flatten());
     let ranks = ranked.into_iter().map(|(index, score)| Rank {
         index,
         score,
         text: kept.as_ref().and_then(|texts| texts.get(index).cloned()),
     });
     let ranks: Vec<Rank> = ranks.collect();
-    Ok(json(&app, &ranks, bytes).await)
+    Ok(room.json(&app, &ranks).await)
 }
 
 /// Bytes of a response with so many scores and these texts, about.
@@ -181,16 +182,11 @@ pub(crate) async fn rerank_documents(
         truncate: app.options().auto_truncate,
         side: None,
     };
+    let kept = request.return_documents.then_some(&request.documents);
+    let shown = kept.into_iter().flatten().map(RerankDocument::text);
+    let room = ResponseRoom::new(&app, bytes(pairs.texts.len(), shown))?;
     let mut ranked = ranked(&app, service, &headers, pairs, false).await?;
     ranked.truncate(request.top_n.unwrap_or(usize::MAX));
-    let texts = request.documents.iter().map(RerankDocument::text);
-    let shown = if request.return_documents {
-        texts.len()
-    } else {
-        0
-    };
-    let bytes = bytes(ranked.len(), texts.take(shown));
-    let kept = request.return_documents.then_some(&request.documents);
     let results = ranked
         .into_iter()
         .map(|(index, relevance_score)| RelevantDocument {
@@ -202,7 +198,7 @@ pub(crate) async fn rerank_documents(
         model: reranker(service)?.to_owned(),
         results: results.collect(),
     };
-    Ok(json(&app, &response, bytes).await)
+    Ok(room.json(&app, &response).await)
 }
 
 /// A query and texts that are scored with it.

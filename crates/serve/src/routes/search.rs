@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::{Service, Shared};
-use crate::body::Body;
+use crate::body::{Body, QUESTION};
 use crate::catalogue::Snapshot;
 use crate::engine::Priority;
 use crate::hits::{answer, catalogue, rerank, reranker};
 use crate::problem::{ErrorBody, Problem};
-use crate::response::{bytes_of_answer, computed};
+use crate::response::{ResponseRoom, bytes_of_answer};
 use crate::texts::{self, Cost};
 
 /// The version of the JSON form, that of `infer search --json`.
@@ -155,7 +155,7 @@ pub(crate) struct Milliseconds {
 pub(crate) async fn search(
     State(app): State<Shared>,
     headers: HeaderMap,
-    Body(request): Body<SearchRequest>,
+    Body(request): Body<SearchRequest, QUESTION>,
 ) -> Result<Response, Problem> {
     let service = app.service()?;
     let priority = texts::priority(&headers)?;
@@ -175,8 +175,9 @@ pub(crate) async fn search(
         answer: AnswerJson::new(&found.answer, asked),
         milliseconds: found.milliseconds,
     };
-    let bytes = bytes_of_answer(&found.answer);
-    Ok(computed(&app, &response, bytes, found.cost, service.device()).await)
+    let room = ResponseRoom::new(&app, bytes_of_answer(&found.answer))?;
+    let (cost, device) = (found.cost, service.device());
+    Ok(room.computed(&app, &response, cost, device).await)
 }
 
 /// Hits and what they cost.

@@ -10,7 +10,7 @@ use super::embed::Direction;
 use crate::app::Shared;
 use crate::body::Body;
 use crate::problem::{ErrorBody, Problem};
-use crate::response::{bytes_of_numbers, computed};
+use crate::response::{ResponseRoom, bytes_of_numbers};
 use crate::texts::{self, Texts};
 
 /// A text and others that it is compared with.
@@ -82,6 +82,7 @@ pub(crate) async fn similarity(
     let source = rows.next().unwrap_or_default();
     let cosine = |row: &[f32]| -> f32 { std::iter::zip(source, row).map(|(a, b)| a * b).sum() };
     let cosines: Vec<f32> = rows.map(cosine).collect();
-    let bytes = bytes_of_numbers(cosines.len());
-    Ok(computed(&app, &cosines, bytes, embedded.cost, service.device()).await)
+    let room = ResponseRoom::new(&app, bytes_of_numbers(cosines.len()))?;
+    let (cost, device) = (embedded.cost, service.device());
+    Ok(room.computed(&app, &cosines, cost, device).await)
 }

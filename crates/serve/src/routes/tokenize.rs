@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::Shared;
-use crate::body::Body;
+use crate::body::{Body, QUESTION};
+use crate::inputs::Inputs;
 use crate::problem::{ErrorBody, Problem};
-use crate::response::json;
-use crate::routes::embed::Inputs;
+use crate::response::ResponseRoom;
 use crate::texts;
 
 /// Texts to tokenize.
@@ -66,6 +66,10 @@ pub(crate) async fn tokenize(
     let prompt = texts::prompt(request.prompt_name);
     let before = encoder.prompt_text(&prompt)?;
     let tokenizer = encoder.route(&prompt)?.tokenizer();
+    // A token is a byte at least.
+    let most = tokenizer.max_length();
+    let bytes = texts.iter().map(|text| text.len().min(most) * TOKEN).sum();
+    let room = ResponseRoom::new(&app, bytes)?;
     let tokens = |text: &String| {
         let pieces = tokenizer.pieces(&format!("{before}{text}"), request.add_special_tokens)?;
         let pieces = pieces.into_iter().map(|piece| Token {
@@ -79,8 +83,7 @@ pub(crate) async fn tokenize(
     };
     let all = || texts.iter().map(tokens).collect::<Result<_, _>>();
     let tokens: Vec<Vec<Token>> = app.blocking(all).await?;
-    let bytes = tokens.iter().map(Vec::len).sum::<usize>() * TOKEN;
-    Ok(json(&app, &tokens, bytes).await)
+    Ok(room.json(&app, &tokens).await)
 }
 
 /// Token ids of a text, or of several.
@@ -116,7 +119,7 @@ pub(crate) struct DecodeRequest {
 )]
 pub(crate) async fn decode(
     State(app): State<Shared>,
-    Body(request): Body<DecodeRequest>,
+    Body(request): Body<DecodeRequest, QUESTION>,
 ) -> Result<Response, Problem> {
     let tokenizer = app.service()?.encoder().tokenizer();
     let lists = match request.ids {
@@ -135,6 +138,6 @@ pub(crate) async fn decode(
     let text = |ids: &Vec<u32>| tokenizer.decode(ids, request.skip_special_tokens);
     let all = || lists.iter().map(text).collect::<Result<_, _>>();
     let texts: Vec<String> = app.blocking(all).await?;
-    let bytes = texts.iter().map(String::len).sum();
-    Ok(json(&app, &texts, bytes).await)
+    let room = ResponseRoom::new(&app, texts.iter().map(String::len).sum())?;
+    Ok(room.json(&app, &texts).await)
 }

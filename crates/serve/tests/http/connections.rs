@@ -280,3 +280,39 @@ fn a_client_that_does_not_read_is_cut_off() {
         std::thread::sleep(Duration::from_millis(50));
     }
 }
+
+#[test]
+fn responses_that_nobody_reads_keep_out_other_large_ones_alone() {
+    let service = Service::new(ServeOptions::default());
+    // Each response has room for some 8 MB, and all have 256 MB.
+    let large = json!({ "inputs": vec!["bottle ".repeat(60); 2000] });
+    let body = large.to_string();
+    let request = format!(
+        "POST /tokenize HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let deaf: Vec<TcpStream> = (0..40)
+        .map(|_| {
+            let mut deaf = connect(&service);
+            deaf.write_all(request.as_bytes()).unwrap();
+            deaf
+        })
+        .collect();
+    let ends_with = |status| {
+        let begin = Instant::now();
+        loop {
+            let answer = service.post("/tokenize", &large);
+            if answer.status == status {
+                return answer;
+            }
+            assert!(begin.elapsed() < LONG, "{}", answer.status);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let refused = ends_with(429);
+    assert!(refused.error().contains("wait to be read"), "{refused:?}");
+    let query = service.post("/embed", &json!({ "inputs": "a" }));
+    assert_eq!(query.status, 200);
+    drop(deaf);
+    ends_with(200);
+}
