@@ -28,6 +28,8 @@ const BLOCK_QUERIES: usize = 256;
 pub(crate) struct Index {
     folder: PathBuf,
     reader: Mutex<Arc<IndexReader>>,
+    /// The threads of searches.
+    threads: ThreadsOf,
 }
 
 #[pymethods]
@@ -37,7 +39,7 @@ impl Index {
     /// `text_columns` are names with the weights of their words, `filter_columns` names with their kinds, `weight` is
     /// that of words in a hybrid search.
     #[staticmethod]
-    #[pyo3(signature = (folder, encoder, model_name, *, id_column, text_columns, filter_columns, language, weight=None))]
+    #[pyo3(signature = (folder, encoder, model_name, *, id_column, text_columns, filter_columns, language, weight=None, threads=None))]
     #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
     fn create(
         py: Python<'_>,
@@ -49,7 +51,9 @@ impl Index {
         filter_columns: Vec<(String, String)>,
         language: &str,
         weight: Option<f32>,
+        threads: Option<usize>,
     ) -> PyResult<Self> {
+        let threads = ThreadsOf::new(threads)?;
         let text_column = |(name, weight)| TextColumn { name, weight };
         let settings = Settings {
             id_column,
@@ -64,17 +68,19 @@ impl Index {
             fusion: weight.map_or_else(Fusion::default, |weight| Fusion::WeightedSum { weight }),
             ..Settings::default()
         };
-        let reader = computed(py, || {
+        let reader = computed(py, &threads, || {
             made(&folder, &encoder.encoder, model_name, settings, weight)
         })?;
-        Ok(Self::new(folder, reader))
+        Ok(Self::new(folder, reader, threads))
     }
 
-    /// Opens the index in a folder.
+    /// Opens the index in a folder. Without a number, searches share the threads of all models.
     #[staticmethod]
-    fn open(py: Python<'_>, folder: PathBuf) -> PyResult<Self> {
-        let reader = computed(py, || Ok(IndexReader::open(&folder)?))?;
-        Ok(Self::new(folder, reader))
+    #[pyo3(signature = (folder, *, threads=None))]
+    fn open(py: Python<'_>, folder: PathBuf, threads: Option<usize>) -> PyResult<Self> {
+        let threads = ThreadsOf::new(threads)?;
+        let reader = computed(py, &threads, || Ok(IndexReader::open(&folder)?))?;
+        Ok(Self::new(folder, reader, threads))
     }
 
     /// Loads the model of the index, by the name that it had or another one.
@@ -103,7 +109,7 @@ impl Index {
     /// Fails where vectors of a model cannot be compared with those of the index.
     fn check_model(&self, py: Python<'_>, encoder: &Encoder, name: &str) -> PyResult<()> {
         let reader = self.reader();
-        let checked = computed(py, || {
+        let checked = computed(py, &self.threads, || {
             let found = encoder.encoder.fingerprint(name)?;
             Ok(reader.settings().model.check(&found)?)
         });
@@ -146,7 +152,7 @@ impl Index {
 
     /// Removes rows by their ids, and commits. Returns the number of rows that there were.
     fn remove(&self, py: Python<'_>, ids: Vec<String>) -> PyResult<usize> {
-        let removed = computed(py, || {
+        let removed = computed(py, &self.threads, || {
             let mut writer = IndexWriter::open(&self.folder)?;
             let mut removed = 0;
             for id in &ids {
@@ -162,7 +168,7 @@ impl Index {
     /// Takes up what was committed since, unless it is of another model.
     fn refresh(&self, py: Python<'_>) -> PyResult<()> {
         let reader = self.reader();
-        let newer = computed(py, || {
+        let newer = computed(py, &self.threads, || {
             let newer = reader.refreshed()?;
             if let Some(newer) = &newer {
                 newer.settings().model.check(&reader.settings().model)?;
@@ -235,7 +241,11 @@ impl Index {
         let mut answers = Vec::with_capacity(queries.len());
         for queries in queries.chunks(BLOCK_QUERIES) {
             py.check_signals()?;
-            answers.extend(computed(py, || Ok(reader.answers(queries)?))?);
+            answers.extend(computed(
+                py,
+                &self.threads,
+                || Ok(reader.answers(queries)?),
+            )?);
         }
         let hit = |found: Found| {
             let values = found.values.into_iter();
@@ -281,10 +291,11 @@ impl Index {
 }
 
 impl Index {
-    fn new(folder: PathBuf, reader: IndexReader) -> Self {
+    fn new(folder: PathBuf, reader: IndexReader, threads: ThreadsOf) -> Self {
         Self {
             folder,
             reader: Mutex::new(Arc::new(reader)),
+            threads,
         }
     }
 
@@ -297,12 +308,13 @@ impl Index {
     }
 }
 
-/// Does work of an index with the interpreter's lock released, on the threads that all models share.
+/// Does work of an index with the interpreter's lock released.
 fn computed<T: Send>(
     py: Python<'_>,
+    threads: &ThreadsOf,
     work: impl FnOnce() -> Result<T, Error> + Send,
 ) -> Result<T, Error> {
-    py.detach(|| ThreadsOf::Everybody.pool()?.install(work))
+    py.detach(|| threads.pool()?.install(work))
 }
 
 fn filter_column((name, kind): (String, String)) -> Result<FilterColumn, Error> {

@@ -65,31 +65,37 @@ pub(crate) fn add_rows(
     let mut written = 0;
     let mut add_block = |rows: &[Document]| {
         let (mut changed, mut texts, mut ids) = (Vec::new(), Vec::new(), HashSet::new());
-        for row in rows {
-            // The vector of a row that this block replaces is not that of the index.
-            let change = match ids.insert(&row.id) {
-                true => writer.needed(row)?,
-                false => Change::New,
-            };
-            match change {
-                Change::Unchanged => continue,
-                Change::SameTexts => {}
-                Change::New => texts.push(joined(&row.texts)),
+        pool.install(|| {
+            for row in rows {
+                // The vector of a row that this block replaces is not that of the index.
+                let change = match ids.insert(&row.id) {
+                    true => writer.needed(row)?,
+                    false => Change::New,
+                };
+                match change {
+                    Change::Unchanged => continue,
+                    Change::SameTexts => {}
+                    Change::New => texts.push(joined(&row.texts)),
+                }
+                changed.push((row, change));
             }
-            changed.push((row, change));
-        }
+            Ok::<_, Error>(())
+        })?;
         let options = EncodeOptions::with_prompt(Prompt::Document);
         let progress = |progress: Progress| watch.done(progress.done);
         let vectors = encoder.encode_with_options(&texts, &options, progress)?;
-        let mut vectors = vectors.rows();
-        for (row, change) in changed {
-            let vector = match change {
-                Change::New => vectors.next(),
-                _ => None,
-            };
-            writer.add(row, vector)?;
-            written += 1;
-        }
+        pool.install(|| {
+            let mut vectors = vectors.rows();
+            for (row, change) in changed {
+                let vector = match change {
+                    Change::New => vectors.next(),
+                    _ => None,
+                };
+                writer.add(row, vector)?;
+                written += 1;
+            }
+            Ok::<_, Error>(())
+        })?;
         watch.passed(rows.len());
         // A block without a new text has looked at no signal.
         match watch.done(0) {

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use model::hub::{self, HubOptions};
-use model::threads::ThreadCount;
 use model::{Device, ModelError, Precision};
 use pyo3::prelude::*;
 
@@ -36,8 +35,6 @@ impl Loading {
         revision: Option<String>,
         offline: bool,
     ) -> Result<Self, Error> {
-        let threads: Option<ThreadCount> =
-            threads.map(|count| count.to_string().parse()).transpose()?;
         let device: Device = match device {
             None => Device::default(),
             Some(name) => name.parse().map_err(ModelError::from)?,
@@ -49,7 +46,7 @@ impl Loading {
             precision: precision.map_err(|error: model::backend::UnknownPrecision| {
                 Error::Argument(error.to_string())
             })?,
-            threads: ThreadsOf::new(threads),
+            threads: ThreadsOf::new(threads)?,
             hub: HubOptions::of_program(revision, offline, |_| (), signalled),
         })
     }

@@ -5,8 +5,8 @@ use numpy::{IntoPyArray, PyArrayDyn, PyArrayMethods, PyReadonlyArray2};
 use pyo3::prelude::*;
 use search::{Similarity, VectorsView, pairwise_similarity, similarity_matrix};
 
+use crate::encoder::Encoder;
 use crate::error::{Error, unknown};
-use crate::threads::ThreadsOf;
 
 /// The measure with this name.
 pub(crate) fn measure(name: &str) -> Result<Similarity, Error> {
@@ -15,10 +15,11 @@ pub(crate) fn measure(name: &str) -> Result<Similarity, Error> {
 }
 
 /// Compares the rows of two matrices by a measure: every row with every row, `[left, right]`, or `pairwise` each with
-/// the one in its place, `[left]`. Rows must be contiguous.
+/// the one in its place, `[left]`. Rows must be contiguous. The threads are those of the encoder.
 #[pyfunction]
 pub(crate) fn similarity<'py>(
     py: Python<'py>,
+    encoder: &Encoder,
     left: PyReadonlyArray2<'py, f32>,
     right: PyReadonlyArray2<'py, f32>,
     name: &str,
@@ -29,7 +30,7 @@ pub(crate) fn similarity<'py>(
     let (left_width, right_width) = (left.as_array().ncols(), right.as_array().ncols());
     let (left, right) = (left.as_slice()?, right.as_slice()?);
     let scores = py.detach(|| {
-        ThreadsOf::Everybody.pool()?.install(|| {
+        encoder.threads.pool()?.install(|| {
             let left = VectorsView::new(left, left_width)?;
             let right = VectorsView::new(right, right_width)?;
             let compare = if pairwise {

@@ -4,6 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use model::threads::{Pool, ThreadCount, ThreadsError};
 
+use crate::error::Error;
+
 /// The threads of a model, which start when it first computes in a process.
 pub(crate) struct Threads {
     asked: Option<ThreadCount>,
@@ -38,7 +40,7 @@ impl Threads {
     }
 }
 
-/// The threads of one model.
+/// The threads of one model, or of one index.
 pub(crate) enum ThreadsOf {
     /// No number was asked for it.
     Everybody,
@@ -47,11 +49,12 @@ pub(crate) enum ThreadsOf {
 }
 
 impl ThreadsOf {
-    pub(crate) fn new(asked: Option<ThreadCount>) -> Self {
-        match asked {
-            None => Self::Everybody,
-            some => Self::Itself(Threads::new(some)),
-        }
+    /// Fails for a number that no computation may have.
+    pub(crate) fn new(asked: Option<usize>) -> Result<Self, Error> {
+        let Some(count) = asked else {
+            return Ok(Self::Everybody);
+        };
+        Ok(Self::Itself(Threads::new(Some(count.to_string().parse()?))))
     }
 
     /// The pool, whose threads run in this process.

@@ -11,12 +11,13 @@ import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import FIXTURES, TINY, edge_cases
 
-from mpnet_burn import CrossEncoder, SentenceTransformer
+from mpnet_burn import CrossEncoder, Index, SentenceTransformer
 
 # A child that waits for threads which it does not have waits for ever.
 PATIENCE = 60.0
@@ -101,6 +102,33 @@ def test_threads_may_share_a_model(model: SentenceTransformer) -> None:
     for thread in threads:
         thread.join()
     assert results == [True] * 8
+
+
+def own_threads() -> int:
+    return len(os.listdir("/proc/self/task"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system does not list threads")
+def test_a_model_of_one_thread_computes_with_no_other(tmp_path: Path) -> None:
+    # In a process of its own: in this one the threads of all models run already.
+    child = multiprocessing.get_context("spawn").Process(target=computes_with_one_thread, args=(tmp_path,))
+    child.start()
+    child.join(PATIENCE)
+    assert child.exitcode == 0
+
+
+def computes_with_one_thread(folder: Path) -> None:
+    model = SentenceTransformer(TINY, threads=1)
+    vectors = model.encode(edge_cases())
+    before = own_threads()
+    model.similarity(vectors, vectors)
+    model.similarity_pairwise(vectors, vectors)
+    assert own_threads() == before
+    index = Index.build(folder / "index", model, ["a", "b"], ["red kettle", "blue mug"])
+    index.search(["kettle", "mug"])
+    Index.open(folder / "index", threads=1).search("kettle", mode="words")
+    # One for each index.
+    assert own_threads() <= before + 2
 
 
 ENDLESS = """

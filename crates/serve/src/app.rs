@@ -38,8 +38,11 @@ const SEARCHES: usize = 8;
 /// Kilobytes of all bodies at a time, or one of the largest.
 const BODIES: u32 = 128 * 1024;
 
-/// Kilobytes of all responses that wait for their readers, or one of the largest.
+/// Kilobytes of all responses that are computed or wait for their readers.
 const RESPONSES: u32 = 256 * 1024;
+
+/// Kilobytes that a response counts at most: a larger one is answered beside others, too.
+const LARGEST_RESPONSE: u32 = RESPONSES / 4;
 
 fn kilobytes(bytes: usize) -> u32 {
     u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX >> 4)
@@ -63,7 +66,7 @@ struct App {
     searches: Semaphore,
     /// Kilobytes of bodies that may be read at the same time.
     bodies: Arc<Semaphore>,
-    /// Kilobytes of responses that may wait for their readers.
+    /// Kilobytes of responses that may be computed or wait for their readers.
     responses: Arc<Semaphore>,
 }
 
@@ -149,14 +152,17 @@ impl Shared {
     ///
     /// # Errors
     ///
-    /// While too many responses wait to be read.
+    /// While too many responses are computed or wait to be read.
     pub(crate) fn response_room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
         let responses = Arc::clone(&self.0.responses);
         responses
-            .try_acquire_many_owned(kilobytes(bytes).min(RESPONSES))
+            .try_acquire_many_owned(kilobytes(bytes).min(LARGEST_RESPONSE))
             .map_err(|_| {
                 let wait = Kind::Overloaded(Duration::from_secs(1));
-                Problem::new(wait, "too many responses wait to be read; try again later")
+                Problem::new(
+                    wait,
+                    "too many large responses are computed or wait to be read; try again later",
+                )
             })
     }
 

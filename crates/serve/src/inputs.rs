@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for Inputs {
     }
 }
 
-struct InputsVisitor;
+pub(crate) struct InputsVisitor;
 
 impl<'de> Visitor<'de> for InputsVisitor {
     type Value = Inputs;

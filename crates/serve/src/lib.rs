@@ -19,6 +19,7 @@ mod app;
 mod body;
 mod catalogue;
 mod engine;
+mod field;
 mod hits;
 mod inputs;
 mod keys;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::ModelError;
 use search::index::IndexError;
@@ -86,6 +86,28 @@ impl Kind {
         }
     }
 
+    /// Adds what clients read beside the status: when to come again, for example.
+    pub(crate) fn add_headers(self, headers: &mut HeaderMap) {
+        match self {
+            Self::Unauthorized => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::Overloaded(wait) => {
+                let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+                let milliseconds = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                headers.insert("retry-after-ms", HeaderValue::from(milliseconds));
+            }
+            Self::Slow => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Self::Timeout => {
+                headers.insert("x-should-retry", HeaderValue::from_static("true"));
+            }
+            _ => {}
+        }
+    }
+
     /// The problem of a status without a body, which axum answers by itself.
     pub(crate) fn of_status(status: StatusCode) -> Option<(Self, &'static str)> {
         Some(match status {
@@ -147,7 +169,7 @@ pub(crate) enum Dialect {
 
 impl Dialect {
     pub(crate) fn of_path(path: &str) -> Self {
-        if path.starts_with("/v1/") || path == "/embeddings" {
+        if path.starts_with("/v1/") || path.starts_with("/v2/") || path == "/embeddings" {
             Self::OpenAi
         } else {
             Self::Plain
@@ -202,25 +224,7 @@ impl Problem {
             .into_response(),
         };
         *response.status_mut() = status;
-        let headers = response.headers_mut();
-        match self.kind {
-            Kind::Unauthorized => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            Kind::Overloaded(wait) => {
-                let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-                let milliseconds = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                headers.insert("retry-after-ms", HeaderValue::from(milliseconds));
-            }
-            Kind::Slow => {
-                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            Kind::Timeout => {
-                headers.insert("x-should-retry", HeaderValue::from_static("true"));
-            }
-            _ => {}
-        }
+        self.kind.add_headers(response.headers_mut());
         response
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn writing<R>(app: &Shared, bytes: usize, write: impl FnOnce() 
     }
 }
 
-/// The room of a response, until its client has read it: clients that do not read must not fill the memory.
+/// The room of a response that is computed or waits for its reader: clients that do not read must not fill the memory.
 pub(crate) struct ResponseRoom {
     bytes: usize,
     /// A small response needs none, so that slow readers of large ones keep no query out.
@@ -39,11 +39,12 @@ pub(crate) struct ResponseRoom {
 }
 
 impl ResponseRoom {
-    /// Room for about so many bytes. Take it before anything is computed, where the size is known by then.
+    /// Room for about so many bytes. Take it when the request is checked, before anything is computed, where the size is
+    /// known by then.
     ///
     /// # Errors
     ///
-    /// While too many responses wait to be read.
+    /// While too many responses are computed or wait to be read.
     pub(crate) fn new(app: &Shared, bytes: usize) -> Result<Self, Problem> {
         let permit = (bytes > WRITTEN_AT_ONCE)
             .then(|| app.response_room(bytes))
@@ -58,16 +59,16 @@ impl ResponseRoom {
             Ok(json) => json,
             Err(error) => return Problem::new(Kind::Backend, error.to_string()).into_response(),
         };
-        let permit = self.permit;
-        let body = Bytes::from_owner(Written {
-            json,
-            _permit: permit,
-        });
-        (
-            [(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
-            body,
-        )
-            .into_response()
+        let kind = HeaderValue::from_static("application/json");
+        ([(CONTENT_TYPE, kind)], self.body(json)).into_response()
+    }
+
+    /// A body that keeps the room until it is sent.
+    pub(crate) fn body(self, bytes: Vec<u8>) -> Bytes {
+        Bytes::from_owner(Written {
+            bytes,
+            _permit: self.permit,
+        })
     }
 
     /// The response as JSON, with the cost of its request.
@@ -84,13 +85,13 @@ impl ResponseRoom {
 
 /// Bytes that keep their room until the last of them is sent.
 struct Written {
-    json: Vec<u8>,
+    bytes: Vec<u8>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl AsRef<[u8]> for Written {
     fn as_ref(&self) -> &[u8] {
-        &self.json
+        &self.bytes
     }
 }
 

@@ -163,20 +163,17 @@ pub(crate) async fn pooled<R: Send + 'static>(
     Ok((result, cost))
 }
 
-fn check(app: &Shared, service: &Service, texts: &Texts) -> Result<(), Problem> {
-    let (field, most) = (texts.field, app.options().max_client_batch_size);
+/// Checks the number of texts and of dimensions.
+///
+/// # Errors
+///
+/// When a request may not have so many.
+pub(crate) fn check(app: &Shared, service: &Service, texts: &Texts) -> Result<(), Problem> {
+    let field = texts.field;
     if texts.texts.is_empty() {
         return Err(Problem::field(field, format!("`{field}` has no text")));
     }
-    if texts.texts.len() > most {
-        let count = texts.texts.len();
-        return Err(Problem::field(
-            field,
-            format!(
-                "`{field}` has {count} texts, and a request may have {most} (--max-client-batch-size)"
-            ),
-        ));
-    }
+    check_count(app, field, texts.texts.len())?;
     let width = service.encoder().full_width();
     match texts.options.dimensions {
         Some(dimensions) if !(1..=width).contains(&dimensions) => Err(Problem::field(
@@ -185,6 +182,18 @@ fn check(app: &Shared, service: &Service, texts: &Texts) -> Result<(), Problem> 
         )),
         _ => Ok(()),
     }
+}
+
+/// Fails for more texts than a request may have.
+pub(crate) fn check_count(app: &Shared, field: &'static str, count: usize) -> Result<(), Problem> {
+    let most = app.options().max_client_batch_size;
+    if count <= most {
+        return Ok(());
+    }
+    let message = format!(
+        "`{field}` has {count} texts, and a request may have {most} (--max-client-batch-size)"
+    );
+    Err(Problem::field(field, message))
 }
 
 async fn tokenized(

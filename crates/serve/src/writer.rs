@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use search::index::{Document, MergedSegment, Settings};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::problem::{Kind, Problem};
 pub(crate) use index::IndexChanges;
@@ -25,6 +25,8 @@ pub(crate) struct Changes {
     pub(crate) remove: Vec<String>,
     /// The settings of the products by which the documents were read.
     pub(crate) settings: Settings,
+    /// Their room in memory.
+    pub(crate) room: Option<OwnedSemaphorePermit>,
 }
 
 /// What a request changed.
@@ -41,6 +43,13 @@ pub(crate) struct Changed {
 pub(crate) struct Request {
     changes: Changes,
     sender: oneshot::Sender<Result<Changed, Problem>>,
+}
+
+impl Request {
+    /// Whether somebody waits for the answer; else the change is not made.
+    fn is_wanted(&self) -> bool {
+        !self.sender.is_closed()
+    }
 }
 
 /// What the thread gets.

@@ -5,11 +5,11 @@
 //! adds what follows from several of them.
 
 mod given;
+mod numbers;
 mod of_tagger;
 
 use std::path::{Path, PathBuf};
 
-use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use model::hub::DEFAULT_MODEL;
 use model::{Device, Precision};
@@ -17,6 +17,10 @@ use serde::{Serialize, Serializer};
 
 pub(crate) use self::given::{Given, GivenForReranker};
 pub(crate) use self::given::{as_arguments, options_of_encoder};
+use self::numbers::{
+    MOST, above_0, from_0, from_zero, share, share_above_0, weight_of_rows, workers,
+};
+pub(crate) use self::numbers::{at_least_one, share_to_1};
 pub(crate) use self::of_tagger::{GivenForTagger, TAGGER_DEFAULTS};
 use crate::data::{ColumnMap, LabelColumn, SamplerKind, TaggedOptions};
 use crate::error::TrainError;
@@ -260,66 +264,6 @@ const MODEL: &str = "Model";
 const LOSS: &str = "Loss";
 const TRAINING: &str = "Training";
 const OUTPUT: &str = "Validation and output";
-
-/// Maximum number of tokenizer threads. Each tokenizes its batch on all threads of the CPU, so more only wait.
-const MOST_WORKERS: u64 = 16;
-
-/// The largest number of TOML, in which `training.toml` is written.
-const MOST: u64 = i64::MAX as u64;
-
-fn workers() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=MOST_WORKERS)
-}
-
-pub(crate) fn at_least_one() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=MOST)
-}
-
-fn from_zero() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(0..=MOST)
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    number(
-        text,
-        |value| (0.0..1.0).contains(&value),
-        "from 0 to below 1",
-    )
-}
-
-fn share_above_0(text: &str) -> Result<f64, String> {
-    let is_part = |value| value > 0.0 && value < 1.0;
-    number(text, is_part, "above 0 and below 1")
-}
-
-pub(crate) fn share_to_1(text: &str) -> Result<f32, String> {
-    let is_share = |value| (0.0..=1.0).contains(&value);
-    number(text, is_share, "from 0 to 1").map(|share| share as f32)
-}
-
-fn above_0(text: &str) -> Result<f64, String> {
-    number(text, |value| value > 0.0, "above 0")
-}
-
-/// A row that counts more often than this is better copied.
-const MOST_WEIGHT: f64 = 100.0;
-
-fn weight_of_rows(text: &str) -> Result<f64, String> {
-    let fits = |value| value > 0.0 && value <= MOST_WEIGHT;
-    number(text, fits, "above 0 and at most 100")
-}
-
-fn from_0(text: &str) -> Result<f64, String> {
-    number(text, |value| value >= 0.0, "at least 0")
-}
-
-/// A finite number for which `fits` holds.
-fn number(text: &str, fits: impl Fn(f64) -> bool, range: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && fits(value) => Ok(value),
-        _ => Err(format!("it must be a number {range}")),
-    }
-}
 
 impl FitConfig {
     /// How the rows of a tagger are read.

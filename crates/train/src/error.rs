@@ -40,6 +40,14 @@ pub enum TrainError {
     /// The data of an evaluation cannot be used.
     #[error(transparent)]
     EvaluationSetup(#[from] SetupError),
+    /// The validation rows of a run cannot be used.
+    #[error("the validation rows of {place}: {source}")]
+    ValidationRows {
+        /// The option that gave them.
+        place: String,
+        /// What is wrong with them.
+        source: SetupError,
+    },
     /// A file of an evaluation could not be read.
     #[error(transparent)]
     EvaluationFile(#[from] FileError),

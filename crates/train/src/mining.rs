@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use search::{Hit, SearchError, Similarity, VectorIndex, VectorsView, pairwise_similarity};
-use serde::Serialize;
 
 use crate::data::{hash_text, normalised_hash};
 use crate::evaluation::Corpus;
@@ -25,7 +24,7 @@ pub(crate) struct MiningOptions {
 }
 
 /// How many candidates were skipped, and why; and the rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct MiningCounts {
     /// Rows with negatives.
     pub(crate) rows: usize,
@@ -131,18 +130,24 @@ pub(crate) fn mine(
     let texts = products.texts.iter().map(|text| normalised_hash(text));
     let ids = products.ids.iter().map(|id| hash_text(id));
     let products: Vec<(u64, u64)> = texts.zip(ids).collect();
+    let mut texts_of: HashMap<u64, Vec<u64>> = HashMap::new();
+    for (text, id) in &products {
+        texts_of.entry(*id).or_default().push(*text);
+    }
     let mut right: HashMap<usize, Right> = HashMap::new();
     for (pair, &anchor) in pairs.iter().zip(anchor_of) {
         let right = right.entry(anchor).or_default();
         right.texts.insert(normalised_hash(pair.anchor));
         right.texts.insert(normalised_hash(pair.positive));
         right.ids.extend(pair.id);
+        // A right product may be there under another id, with the text that it has in the corpus.
+        let texts = pair.id.and_then(|id| texts_of.get(&id));
+        right.texts.extend(texts.into_iter().flatten());
     }
     let texts: HashSet<u64> = products.iter().map(|(text, _)| *text).collect();
-    let ids: HashSet<u64> = products.iter().map(|(_, id)| *id).collect();
     let is_known = |pair: &Pair<'_>| {
         texts.contains(&normalised_hash(pair.positive))
-            || pair.id.is_some_and(|id| ids.contains(&id))
+            || pair.id.is_some_and(|id| texts_of.contains_key(&id))
     };
     let unknown = pairs.iter().filter(|pair| !is_known(pair)).count();
     let near = candidates.near.iter().map(|near| {
@@ -160,7 +165,7 @@ pub(crate) fn mine(
         let highest = positive - options.relative_margin * positive.abs();
         let right = &right[&anchor];
         let mut taken = HashSet::new();
-        let mut hits = Vec::with_capacity(options.per_row);
+        let mut hits = Vec::new();
         for (rank, hit) in &near[anchor] {
             if hits.len() == options.per_row {
                 break;
@@ -330,18 +335,23 @@ mod tests {
 
     #[test]
     fn a_product_is_right_by_its_id_too() {
-        let products = [("a, red, 1 l", 10.0), ("b", 40.0), ("c", 50.0)];
+        let products = [
+            ("a, red, 1 l", 10.0),
+            ("b", 40.0),
+            ("c", 50.0),
+            ("A, red, 1 l", 20.0),
+        ];
         let rows = [("q", "b")];
         let by_text = mined(&rows, &products, options());
         assert_eq!(by_text.0, [None]);
         assert_eq!(by_text.1.unknown, 0);
-        // The pair has another text for the first product.
+        // The pair has another text for the first product, which is there twice.
         let (rows, counts) = mined_with(&rows, &products, options(), |candidates, pairs| {
             candidates.positives = vec![0.99];
             pairs[0].positive = "a";
             pairs[0].id = Some(hash_text("p0"));
         });
         assert_eq!(rows, [Some(vec![1, 2])]);
-        assert_eq!((counts.right, counts.unknown), (1, 0));
+        assert_eq!((counts.right, counts.unknown), (2, 0));
     }
 }

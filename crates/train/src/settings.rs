@@ -63,6 +63,18 @@ pub(crate) enum Trained {
 }
 
 impl Settings {
+    /// Where the validation rows come from, for messages.
+    pub(crate) fn place_of_validation(&self) -> String {
+        match (self.split, self.valid.as_slice()) {
+            (Some(share), _) => format!("--split {share}"),
+            (None, []) => "the folder of --train".to_owned(),
+            (None, [file]) => format!("--valid {}", file.display()),
+            (None, [file, others @ ..]) => {
+                format!("--valid {} and {} others", file.display(), others.len())
+            }
+        }
+    }
+
     /// Checks everything that needs no file.
     ///
     /// # Errors

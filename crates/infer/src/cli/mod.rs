@@ -194,14 +194,17 @@ Several products are twice the mean of their vectors, less the mean of those of 
     Store(StoreCommand),
     /// Answer clients over HTTP: vectors, search and recommendations.
     #[cfg(feature = "serve")]
-    #[command(after_help = "\
+    #[command(
+        mut_args(serve::with_variable),
+        after_help = "\
 Examples:
   infer serve
   infer serve --index products.index
   curl 127.0.0.1:8080/embed -H 'content-type: application/json' -d '{\"inputs\": \"steel bottle\"}'
 
 Clients of text-embeddings-inference and of OpenAI need another address alone. /api-doc/openapi.json lists all routes. \
-SIGTERM ends it when running requests are finished.")]
+SIGTERM ends it when running requests are finished."
+    )]
     Serve(WithModel<ServeArgs>),
     /// Measure this machine: texts/s for each file, load time and memory.
     #[command(after_help = "\

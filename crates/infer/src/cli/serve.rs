@@ -4,12 +4,32 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
+use clap::{Arg, Args};
 use serve::Origin;
 
 use super::at_least_one;
 use super::store::DEFAULT_STORE;
+
+/// Gives options of the model the variables that a container sets. Other commands must not read them: `infer search` would
+/// compute the vectors of its queries in another precision than an index says.
+pub(super) fn with_variable(option: Arg) -> Arg {
+    let variable = match option.get_id().as_str() {
+        "revision" => "MPNET_BURN_REVISION",
+        "offline" => "MPNET_BURN_OFFLINE",
+        "max_length" => "MPNET_BURN_MAX_LENGTH",
+        "batch_tokens" => "MPNET_BURN_BATCH_TOKENS",
+        "precision" => "MPNET_BURN_PRECISION",
+        _ => return option,
+    };
+    let option = option.env(variable).hide_env_values(true);
+    if option.get_action().takes_values() {
+        option
+    } else {
+        // As HF_HUB_OFFLINE=1.
+        option.value_parser(FalseyValueParser::new())
+    }
+}
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -47,6 +67,7 @@ pub struct ServeArgs {
         long,
         requires = "store",
         env = "MPNET_BURN_PARTIAL",
+        value_parser = FalseyValueParser::new(),
         hide_env_values = true
     )]
     pub partial: bool,
@@ -141,6 +162,7 @@ pub struct ServeArgs {
     #[arg(
         long,
         env = "MPNET_BURN_NO_AUTO_TRUNCATE",
+        value_parser = FalseyValueParser::new(),
         hide_env_values = true,
         help_heading = "Limits"
     )]

@@ -133,6 +133,19 @@ fn a_service_that_cannot_begin_says_why() {
         let wrong = run(&mut of_environment).failed(2);
         assert!(wrong.contains("an origin as browsers send it"), "{wrong}");
     }
+    for option in ["PRECISION", "MAX_LENGTH", "BATCH_TOKENS"] {
+        let variable = format!("MPNET_BURN_{option}");
+        let wrong = run(infer(&["serve"]).env(&variable, "abacus")).failed(2);
+        assert!(wrong.contains("abacus"), "{wrong}");
+        // Other commands follow an index.
+        run(infer(&["similarity", "a", "b"]).env(&variable, "abacus")).ok();
+    }
+    // A switch, set as others are.
+    let mut offline = infer(&["serve", "--index", "/nowhere"]);
+    offline
+        .env("MPNET_BURN_OFFLINE", "1")
+        .env("MPNET_BURN_NO_AUTO_TRUNCATE", "on");
+    assert!(run(&mut offline).failed(2).contains("holds no index"));
     let no_index = run(&mut infer(&["serve", "--index", "/nowhere"])).failed(2);
     assert!(no_index.contains("holds no index"), "{no_index}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -111,6 +111,7 @@ class Index:
         :raises OSError: For a folder that cannot be written, or that another program changes.
         """
         rows = _Rows.of(ids, texts, values)
+        threads = model._loaded.settings.threads
         chosen: dict[str, str] = dict(kinds or {})
         weights = dict(column_weights or {})
         for names, known in ((chosen, rows.values), (weights, rows.texts)):
@@ -118,7 +119,7 @@ class Index:
                 raise ValueError(f"there is no column {', '.join(sorted(unknown))}")
         try:
             # A later batch may have no value of a column.
-            chosen = {**dict(_native.Index.open(Path(folder)).filter_columns), **chosen}
+            chosen = {**dict(_native.Index.open(Path(folder), threads=threads).filter_columns), **chosen}
         except OSError:
             # There is none yet, or `create` says what is wrong with it.
             pass
@@ -131,6 +132,7 @@ class Index:
             filter_columns=[(name, chosen.get(name) or _kind(column)) for name, column in rows.values.items()],
             language=language,
             weight=weight,
+            threads=threads,
         )
         index = cls(native, Path(folder), model, {})
         index._add(rows, show_progress_bar)
@@ -155,7 +157,7 @@ class Index:
         :raises OSError: Where there is no index, or a damaged one.
         """
         keywords = {"name": model_name, "threads": threads, "device": device, "offline": local_files_only}
-        index = cls(_native.Index.open(Path(folder)), Path(folder), model, keywords)
+        index = _opened(Path(folder), model, keywords)
         if model is not None:
             index._model()
         return index
@@ -248,14 +250,16 @@ class Index:
         return self._own
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (self._folder, self._given, self._keywords)
+        return _opened, (self._folder, self._given, self._keywords)
 
     def __repr__(self) -> str:
         return f"Index({str(self._folder)!r})"
 
 
-def _reopened(folder: Path, model: SentenceTransformer | None, keywords: dict[str, Any]) -> Index:
-    return Index(_native.Index.open(folder), folder, model, keywords)
+def _opened(folder: Path, model: SentenceTransformer | None, keywords: dict[str, Any]) -> Index:
+    # Searches have as many threads as the model.
+    threads = keywords.get("threads") if model is None else model._loaded.settings.threads
+    return Index(_native.Index.open(folder, threads=threads), folder, model, keywords)
 
 
 class _Rows(NamedTuple):

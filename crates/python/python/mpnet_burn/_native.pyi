@@ -87,7 +87,7 @@ class PairScorer:
     def notes(self) -> list[str]: ...
 
 def similarity(
-    left: NDArray[np.float32], right: NDArray[np.float32], name: str, pairwise: bool
+    encoder: Encoder, left: NDArray[np.float32], right: NDArray[np.float32], name: str, pairwise: bool
 ) -> NDArray[np.float32]: ...
 
 @final
@@ -103,9 +103,10 @@ class Index:
         filter_columns: list[tuple[str, str]],
         language: str,
         weight: float | None = None,
+        threads: int | None = None,
     ) -> Index: ...
     @staticmethod
-    def open(folder: Path) -> Index: ...
+    def open(folder: Path, *, threads: int | None = None) -> Index: ...
     def load_model(
         self,
         name: str | None = None,

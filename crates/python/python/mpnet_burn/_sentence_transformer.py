@@ -214,14 +214,15 @@ class SentenceTransformer:
         first, second = _matrix(embeddings1), _matrix(embeddings2)
         # Raises MemoryError for too many vectors; a refused allocation in Rust would end the process.
         np.empty((len(first), len(second)), dtype=np.float32)
-        return _native.similarity(first, second, self.similarity_fn_name, False)
+        return _native.similarity(self._loaded.model(), first, second, self.similarity_fn_name, False)
 
     def similarity_pairwise(self, embeddings1: ArrayLike, embeddings2: ArrayLike) -> NDArray[np.float32]:
         """The similarity of each vector with the one in its place: ``[vectors]``.
 
         :raises ValueError: As :meth:`similarity`, and for different numbers of vectors.
         """
-        return _native.similarity(_matrix(embeddings1), _matrix(embeddings2), self.similarity_fn_name, True)
+        first, second = _matrix(embeddings1), _matrix(embeddings2)
+        return _native.similarity(self._loaded.model(), first, second, self.similarity_fn_name, True)
 
     def preprocess(self, inputs: Any, prompt: str | None = None) -> dict[str, NDArray[np.int64]]:
         """The token ids of texts, truncated to :attr:`max_seq_length`: ``input_ids`` and ``attention_mask``, both

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use model::{ModelError, PairScorer, Precision, SentenceEncoder, TokenizedTexts, TruncationSide};
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use admission::State;
 pub(crate) use priority::Priority;
@@ -24,6 +25,9 @@ use work::{Task, Then, Work};
 use crate::metrics::Metrics;
 use crate::options::ServeOptions;
 use crate::problem::{Kind, Problem};
+
+/// How often whoever waits looks whether the running turn hangs.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What the engine computes with.
 pub(crate) struct Models {
@@ -179,7 +183,7 @@ impl Engine {
         reservation: Option<Reservation>,
         then: impl FnOnce(Output) -> Result<R, Problem> + Send + 'static,
     ) -> Result<(R, Times), Problem> {
-        let (sender, receiver) = oneshot::channel();
+        let (sender, mut receiver) = oneshot::channel();
         let now = Instant::now();
         let mut work = Work {
             priority,
@@ -217,7 +221,15 @@ impl Engine {
                 "the request failed; the service goes on",
             ))
         };
-        receiver.await.unwrap_or_else(failed)
+        loop {
+            tokio::select! {
+                answer = &mut receiver => return answer.unwrap_or_else(failed),
+                // A turn that hangs answers nothing, and neither does what waits behind it.
+                () = sleep(LOOK) => if !self.is_alive() {
+                    return Err(hanging());
+                },
+            }
+        }
     }
 
     /// Whether the running turn takes no longer than it may.

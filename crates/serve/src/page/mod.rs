@@ -15,7 +15,7 @@ use crate::app::Shared;
 use crate::catalogue::Snapshot;
 use crate::hits::catalogue;
 use crate::problem::{Kind, Problem, Rendered};
-use crate::response::writing;
+use crate::response::{ResponseRoom, writing};
 use crate::routes::search::{LONGEST_TEXT, MOST_HITS};
 use address::{Address, View};
 use found::{Found, found, size};
@@ -46,6 +46,7 @@ pub(crate) async fn page(
     let snapshot = catalogue.snapshot();
     let found = found(&app, service, &snapshot, &address).await;
     let size = size(&found);
+    let (found, room) = with_room(&app, found, size);
     let write = || {
         let (problem, results) = results_of(found, &address, &snapshot);
         let page = Page {
@@ -56,7 +57,7 @@ pub(crate) async fn page(
             like: address.like.clone(),
             results,
         };
-        html(problem, page.render())
+        html(problem, page.render(), room)
     };
     Ok(writing(&app, size, write).await)
 }
@@ -71,9 +72,10 @@ pub(crate) async fn results(
     let address = address(&text)?;
     let found = found(&app, service, &snapshot, &address).await;
     let size = size(&found);
+    let (found, room) = with_room(&app, found, size);
     let write = || {
         let (problem, results) = results_of(found, &address, &snapshot);
-        html(problem, results.render())
+        html(problem, results.render(), room)
     };
     Ok(writing(&app, size, write).await)
 }
@@ -106,9 +108,29 @@ fn address(text: &Option<String>) -> Result<Address, Problem> {
     })
 }
 
-fn html(problem: Option<Problem>, page: askama::Result<String>) -> Response {
+/// What was found, if there is room for a page with it.
+fn with_room(
+    app: &Shared,
+    found: Result<Found, Problem>,
+    size: usize,
+) -> (Result<Found, Problem>, Option<ResponseRoom>) {
+    match ResponseRoom::new(app, size) {
+        Ok(room) => (found, Some(room)),
+        Err(problem) => (Err(problem), None),
+    }
+}
+
+fn html(
+    problem: Option<Problem>,
+    page: askama::Result<String>,
+    room: Option<ResponseRoom>,
+) -> Response {
     // Templates fail only where a value does, and theirs are texts.
-    let page = page.unwrap_or_default();
+    let page = page.unwrap_or_default().into_bytes();
+    let page = match room {
+        Some(room) => room.body(page),
+        None => page.into(),
+    };
     let headers = [
         (
             CONTENT_TYPE,
@@ -128,6 +150,7 @@ fn html(problem: Option<Problem>, page: askama::Result<String>) -> Response {
     let mut response = (headers, page).into_response();
     if let Some(problem) = problem {
         *response.status_mut() = problem.kind.status();
+        problem.kind.add_headers(response.headers_mut());
         response.extensions_mut().insert(Rendered(problem));
     }
     response

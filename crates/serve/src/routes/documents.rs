@@ -1,6 +1,6 @@
 //! Products that are added, replaced and removed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
 use axum::Json;
@@ -12,13 +12,13 @@ use model::{EncodeOptions, Prompt};
 use search::filter::Value;
 use search::index::{Document, Settings, joined};
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
 use utoipa::ToSchema;
 
 use crate::app::Shared;
 use crate::body::Body;
 use crate::catalogue::Snapshot;
 use crate::engine::Priority;
+use crate::field::Field;
 use crate::hits::catalogue;
 use crate::problem::{ErrorBody, Kind, Problem};
 use crate::texts::{self, Texts};
@@ -31,7 +31,7 @@ pub(crate) struct DocumentsRequest {
     /// filter columns of the index.
     #[serde(default)]
     #[schema(value_type = Vec<serde_json::Value>)]
-    documents: Vec<Map<String, serde_json::Value>>,
+    documents: Vec<BTreeMap<String, Field>>,
     /// Ids of products to remove. One that is also added is removed alone.
     #[serde(default)]
     remove: Vec<String>,
@@ -66,7 +66,10 @@ pub(crate) struct DocumentsResponse {
 pub(crate) async fn change(
     State(app): State<Shared>,
     headers: HeaderMap,
-    Body(request): Body<DocumentsRequest>,
+    Body(DocumentsRequest {
+        documents: objects,
+        remove,
+    }): Body<DocumentsRequest>,
 ) -> Result<Json<DocumentsResponse>, Problem> {
     let service = app.service()?;
     let Some(writer) = app.writer()? else {
@@ -77,7 +80,7 @@ pub(crate) async fn change(
         ));
     };
     let (count, most) = (
-        request.documents.len() + request.remove.len(),
+        objects.len() + remove.len(),
         app.options().max_client_batch_size,
     );
     if count > most {
@@ -95,11 +98,15 @@ pub(crate) async fn change(
     let snapshot = catalogue(service)?.snapshot();
     let (documents, new) = app
         .searching(|| {
-            let documents = documents(snapshot.settings(), &request)?;
+            let documents = documents(snapshot.settings(), &objects, &remove)?;
             let new = new_texts(&snapshot, &documents)?;
             Ok((documents, new))
         })
         .await?;
+    drop(objects);
+    // Changes wait for the disk or for servers.
+    let bytes = documents.iter().map(bytes).sum();
+    let room = (bytes > SMALL).then(|| app.room(bytes)).transpose()?;
     let mut vectors = if new.iter().any(Option::is_some) {
         let texts = Texts {
             texts: new.iter().flatten().cloned().collect(),
@@ -124,8 +131,9 @@ pub(crate) async fn change(
         documents: documents
             .map(|(document, new)| (document, new.and_then(|_| vectors.next())))
             .collect(),
-        remove: request.remove,
+        remove,
         settings: snapshot.settings().clone(),
+        room,
     };
     let Changed {
         written,
@@ -139,6 +147,14 @@ pub(crate) async fn change(
         removed,
         rows,
     }))
+}
+
+/// Bytes of documents that need no room of their own.
+const SMALL: usize = 64 * 1024;
+
+/// Bytes of a document, about.
+fn bytes(document: &Document) -> usize {
+    document.texts.iter().map(String::len).sum::<usize>() + 64 * document.values.len()
 }
 
 /// Whether a request names this machine.
@@ -168,12 +184,16 @@ fn is_of_no_other_site(headers: &HeaderMap) -> bool {
 }
 
 /// The documents of a request that are not removed by it. Of several with one id, the last replaces the others.
-fn documents(settings: &Settings, request: &DocumentsRequest) -> Result<Vec<Document>, Problem> {
-    let documents = request.documents.iter().enumerate();
+fn documents(
+    settings: &Settings,
+    objects: &[BTreeMap<String, Field>],
+    remove: &[String],
+) -> Result<Vec<Document>, Problem> {
+    let documents = objects.iter().enumerate();
     let documents: Vec<Document> = documents
         .map(|(place, fields)| document(settings, place, fields))
         .collect::<Result<_, _>>()?;
-    let mut passed: HashSet<String> = request.remove.iter().cloned().collect();
+    let mut passed: HashSet<String> = remove.iter().cloned().collect();
     let later = documents.into_iter().rev();
     let mut kept: Vec<Document> = later
         .filter(|document| passed.insert(document.id.clone()))
@@ -198,7 +218,7 @@ fn new_texts(snapshot: &Snapshot, documents: &[Document]) -> Result<Vec<Option<S
 fn document(
     settings: &Settings,
     place: usize,
-    fields: &Map<String, serde_json::Value>,
+    fields: &BTreeMap<String, Field>,
 ) -> Result<Document, Problem> {
     let wrong =
         |what: String| Problem::field("documents", format!("document {}: {what}", place + 1));
@@ -217,12 +237,9 @@ fn document(
         return Err(wrong(format!("the index has no column {name:?}")));
     }
     let text = |name: &str| match fields.get(name) {
-        None | Some(serde_json::Value::Null) => Ok(String::new()),
-        Some(serde_json::Value::String(text)) => Ok(text.clone()),
-        Some(value @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_))) => {
-            Ok(value.to_string())
-        }
-        Some(_) => Err(wrong(format!("{name:?} is neither a text nor a number"))),
+        None => Ok(String::new()),
+        Some(Field::Scalar(text)) => Ok(text.clone()),
+        Some(Field::Nested) => Err(wrong(format!("{name:?} is neither a text nor a number"))),
     };
     let id = text(&settings.id_column)?.trim().to_owned();
     if id.is_empty() {

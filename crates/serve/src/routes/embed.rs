@@ -37,23 +37,23 @@ impl From<Direction> for TruncationSide {
 /// Texts to embed.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct EmbedRequest {
-    inputs: Inputs,
+    pub(super) inputs: Inputs,
     /// Whether long texts are truncated, or refused.
     #[serde(default)]
-    truncate: Option<bool>,
+    pub(super) truncate: Option<bool>,
     /// Where they are truncated; unless given, as the model says.
     #[serde(default)]
-    truncation_direction: Option<Direction>,
+    pub(super) truncation_direction: Option<Direction>,
     /// A prompt of the model: `query`, `document`, or one of its own.
     #[serde(default)]
-    prompt_name: Option<String>,
+    pub(super) prompt_name: Option<String>,
     /// Whether vectors have length 1; unless given, as the model says.
     #[serde(default)]
-    normalize: Option<bool>,
+    pub(super) normalize: Option<bool>,
     /// Keep the first dimensions alone.
     #[serde(default)]
     #[schema(minimum = 1)]
-    dimensions: Option<usize>,
+    pub(super) dimensions: Option<usize>,
 }
 
 /// The vectors of texts.
@@ -85,6 +85,7 @@ pub(crate) async fn embed(
         field: "inputs",
     };
     let priority = texts::priority(&headers)?;
+    texts::check(&app, service, &texts)?;
     let room = ResponseRoom::new(&app, bytes_of_numbers(texts.numbers(service)))?;
     let embedded = texts::embed(&app, service, texts, priority).await?;
     let vectors: Vec<&[f32]> = embedded.vectors.rows().collect();

@@ -99,6 +99,7 @@ pub(crate) async fn embeddings(
         field: "input",
     };
     let priority = texts::priority(&headers)?;
+    texts::check(&app, service, &texts)?;
     let bytes = bytes_of_numbers(texts.numbers(service));
     let room = ResponseRoom::new(&app, bytes)?;
     let embedded = texts::embed(&app, service, texts, priority).await?;

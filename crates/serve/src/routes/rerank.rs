@@ -1,10 +1,14 @@
 //! Scores of a reranker, in the forms of text-embeddings-inference and of Cohere.
 
+use std::fmt;
+
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use model::TruncationSide;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::embed::Direction;
@@ -44,6 +48,9 @@ pub(crate) struct Rank {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
 }
+
+/// Most bytes of a text to rank.
+const LONGEST_RANKED: usize = 256 * 1024;
 
 /// Bytes of a score and its place as JSON, about.
 const RANK: usize = 64;
@@ -107,11 +114,8 @@ pub(crate) struct RerankDocumentsRequest {
 }
 
 /// A document.
-#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
-#[serde(
-    untagged,
-    expecting = "a document is a text, or an object with a `text`"
-)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
 pub(crate) enum RerankDocument {
     /// Its text.
     Bare(String),
@@ -133,6 +137,36 @@ impl RerankDocument {
         Self::Object {
             text: self.text().clone(),
         }
+    }
+}
+
+/// Reads as it goes, as [`Inputs`](crate::inputs::Inputs).
+impl<'de> Deserialize<'de> for RerankDocument {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DocumentVisitor)
+    }
+}
+
+struct DocumentVisitor;
+
+impl<'de> Visitor<'de> for DocumentVisitor {
+    type Value = RerankDocument;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a text, or an object with a `text`")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<RerankDocument, E> {
+        Ok(RerankDocument::Bare(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RerankDocument, A::Error> {
+        #[derive(Deserialize)]
+        struct Object {
+            text: String,
+        }
+        let Object { text } = Object::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(RerankDocument::Object { text })
     }
 }
 
@@ -236,8 +270,13 @@ async fn ranked(
     if texts.is_empty() {
         return Err(Problem::field(field, format!("`{field}` has no text")));
     }
-    if texts.len() > app.options().max_client_batch_size {
-        let message = format!("`{field}` has more texts than --max-client-batch-size");
+    texts::check_count(app, field, texts.len())?;
+    // A turn reads some texts, and keeps queries waiting meanwhile.
+    if let Some(place) = texts.iter().position(|text| text.len() > LONGEST_RANKED) {
+        let message = format!(
+            "text {} of `{field}` has more than {LONGEST_RANKED} bytes: shorten it",
+            place + 1
+        );
         return Err(Problem::field(field, message));
     }
     let bytes: usize = texts.iter().map(|text| text.len() + query.len()).sum();

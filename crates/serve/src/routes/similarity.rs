@@ -16,9 +16,9 @@ use crate::texts::{self, Texts};
 /// A text and others that it is compared with.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct SimilarityRequest {
-    inputs: SimilarityInputs,
+    pub(super) inputs: SimilarityInputs,
     #[serde(default)]
-    parameters: Option<SimilarityParameters>,
+    pub(super) parameters: Option<SimilarityParameters>,
 }
 
 /// The texts.

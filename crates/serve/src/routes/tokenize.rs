@@ -42,6 +42,9 @@ pub(crate) struct Token {
 /// Bytes of a token as JSON, about.
 const TOKEN: usize = 64;
 
+/// Tokens of the model around a text, about.
+const SPECIAL_TOKENS: usize = 4;
+
 /// The tokens of texts, at most as many as the model reads.
 #[utoipa::path(
     post, path = "/tokenize", request_body = TokenizeRequest, tag = "text-embeddings-inference",
@@ -57,18 +60,15 @@ pub(crate) async fn tokenize(
 ) -> Result<Response, Problem> {
     let encoder = app.service()?.encoder();
     let texts = request.inputs.texts("inputs")?;
-    if texts.len() > app.options().max_client_batch_size {
-        return Err(Problem::field(
-            "inputs",
-            "`inputs` has more texts than --max-client-batch-size",
-        ));
-    }
+    texts::check_count(&app, "inputs", texts.len())?;
     let prompt = texts::prompt(request.prompt_name);
     let before = encoder.prompt_text(&prompt)?;
     let tokenizer = encoder.route(&prompt)?.tokenizer();
-    // A token is a byte at least.
+    // A token is a byte at least, but for those of the model itself.
+    let tokens_of = |text: &String| before.len() + text.len() + SPECIAL_TOKENS;
     let most = tokenizer.max_length();
-    let bytes = texts.iter().map(|text| text.len().min(most) * TOKEN).sum();
+    let tokens: usize = texts.iter().map(|text| tokens_of(text).min(most)).sum();
+    let bytes = tokens * TOKEN;
     let room = ResponseRoom::new(&app, bytes)?;
     let tokens = |text: &String| {
         let pieces = tokenizer.pieces(&format!("{before}{text}"), request.add_special_tokens)?;
@@ -129,12 +129,7 @@ pub(crate) async fn decode(
     if lists.iter().all(Vec::is_empty) {
         return Err(Problem::field("ids", "`ids` has no token"));
     }
-    if lists.len() > app.options().max_client_batch_size {
-        return Err(Problem::field(
-            "ids",
-            "`ids` has more lists than --max-client-batch-size",
-        ));
-    }
+    texts::check_count(&app, "ids", lists.len())?;
     let text = |ids: &Vec<u32>| tokenizer.decode(ids, request.skip_special_tokens);
     let all = || lists.iter().map(text).collect::<Result<_, _>>();
     let texts: Vec<String> = app.blocking(all).await?;

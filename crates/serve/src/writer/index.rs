@@ -84,7 +84,8 @@ impl<C: Fn() + Send + 'static> Target for IndexChanges<C> {
         let mut requests = Vec::new();
         for message in messages {
             match message {
-                Message::Change(request) => requests.push(request),
+                Message::Change(request) if request.is_wanted() => requests.push(request),
+                Message::Change(_) => {}
                 Message::Merged(Some(segment)) => self.merged = Some(segment),
                 // A merge that fails again and again is tried once for each commit.
                 Message::Merged(None) => self.running.clear(),

@@ -12,7 +12,9 @@ pub(crate) struct StoreChanges(pub(crate) Current<PostgresStore>);
 impl Target for StoreChanges {
     fn write(&mut self, messages: Vec<Message>) {
         for message in messages {
-            if let Message::Change(request) = message {
+            if let Message::Change(request) = message
+                && request.is_wanted()
+            {
                 // A closed connection wants no answer.
                 let _ = request.sender.send(apply(&self.0.get(), request.changes));
             }
@@ -25,6 +27,7 @@ fn apply(store: &PostgresStore, changes: Changes) -> Result<Changed, Problem> {
         documents,
         remove,
         settings,
+        room: _room,
     } = changes;
     if !store.settings().holds_like(&settings) {
         let message = "the store was replaced meanwhile: send the request again";

@@ -104,6 +104,20 @@ fn a_body_that_does_not_end_is_refused() {
 }
 
 #[test]
+fn a_question_has_a_limit_of_its_own() {
+    let service = Service::new(ServeOptions::default());
+    for path in ["/search", "/recommend", "/decode"] {
+        let mut stream = connect(&service);
+        // The head is refused: a body that is on its way would break the connection.
+        let head = head(300_000).replace("/embed", path);
+        stream.write_all(head.as_bytes()).unwrap();
+        let answer = read_all(&mut stream);
+        assert!(answer.starts_with("HTTP/1.1 413"), "{path} {answer}");
+        assert!(answer.contains("this route"), "{path} {answer}");
+    }
+}
+
+#[test]
 fn a_body_of_unknown_length_is_cut_off_at_the_limit() {
     let service = Service::new(ServeOptions {
         payload_limit: 10_000,
@@ -310,7 +324,10 @@ fn responses_that_nobody_reads_keep_out_other_large_ones_alone() {
         }
     };
     let refused = ends_with(429);
-    assert!(refused.error().contains("wait to be read"), "{refused:?}");
+    assert!(
+        refused.error().contains("or wait to be read"),
+        "{refused:?}"
+    );
     let query = service.post("/embed", &json!({ "inputs": "a" }));
     assert_eq!(query.status, 200);
     drop(deaf);

@@ -182,7 +182,7 @@ const BATCH_LIMIT: Duration = Duration::from_millis(100);
 fn fault() {
     match FAULT.swap(0, Ordering::SeqCst) {
         1 => panic!("a fault of the test"),
-        2 => std::thread::sleep(BATCH_LIMIT * 20),
+        2 => std::thread::sleep(BATCH_LIMIT * 50),
         _ => {}
     }
 }
@@ -215,12 +215,20 @@ fn a_turn_that_fails_or_hangs_costs_its_requests_alone() {
     std::thread::scope(|scope| {
         FAULT.store(2, Ordering::SeqCst);
         let hanging = scope.spawn(embed);
+        // It is in its turn, or waits behind it.
+        until(&service, |tokens| tokens > 0.0);
+        let behind = scope.spawn(embed);
         until_ready_is(&service, 503);
         // Nothing is taken that would wait behind it.
         assert_eq!(embed().status, 503);
         // It is alive all the same.
         assert_eq!(service.get("/livez").status, 200);
-        assert_eq!(hanging.join().unwrap().status, 200);
+        // Both are told so while it still hangs.
+        for waiting in [hanging, behind] {
+            let answer = waiting.join().unwrap();
+            assert_eq!(answer.status, 503, "{answer:?}");
+        }
+        assert_eq!(service.get("/readyz").status, 503);
     });
     until_ready_is(&service, 200);
 }

@@ -126,16 +126,6 @@ fn a_body_that_is_no_json_is_refused() {
 }
 
 #[test]
-fn a_question_has_a_limit_of_its_own() {
-    let service = Service::new(ServeOptions::default());
-    for path in ["/search", "/recommend", "/decode"] {
-        let long = service.post(path, &json!({ "unknown": "a".repeat(300_000) }));
-        assert_eq!(long.status, 413, "{path} {long:?}");
-        assert!(long.error().contains("this route"), "{path} {long:?}");
-    }
-}
-
-#[test]
 fn an_unknown_route_and_a_wrong_method_are_json_too() {
     let service = Service::new(ServeOptions::default());
     let unknown = service.get("/nowhere");

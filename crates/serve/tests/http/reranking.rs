@@ -183,6 +183,12 @@ fn a_search_may_be_reranked() {
     let long = json!({ "query": "a".repeat(9000), "texts": ["a"] });
     let refused = service.post("/rerank", &long);
     assert!(refused.error().contains("8192 bytes"), "{refused:?}");
+    let long = json!({ "query": "a", "texts": ["a", "a ".repeat(150_000)] });
+    let refused = service.post("/rerank", &long);
+    assert!(
+        refused.error().contains("text 2 of `texts` has more"),
+        "{refused:?}"
+    );
 }
 
 #[test]

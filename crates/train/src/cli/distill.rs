@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 
 use clap::{Args, Command};
-use model::hub::DEFAULT_MODEL;
 
 use super::FitArgs;
 use crate::config::{Given, as_arguments, options_of_encoder};
@@ -18,15 +17,15 @@ Examples:
 /// Arguments of `distill`.
 #[derive(Clone, Debug, Args)]
 pub struct DistillArgs {
-    /// Copy the vectors of this model: a name on the hub or a folder.
+    /// Copy the vectors of this model: a name on the hub or a folder
+    /// [default: sentence-transformers/all-mpnet-base-v2].
     #[arg(
         long,
         value_name = "NAME|DIR",
-        default_value = DEFAULT_MODEL,
         env = "MPNET_BURN_MODEL",
         hide_env_values = true
     )]
-    pub teacher: String,
+    pub teacher: Option<String>,
     /// Make a static model (static), keep layers of the teacher, counted from 0
     /// (layers=0,4,8,11), or start from another encoder: a name on the hub or a folder. The
     /// defaults of a static model are --batch-size 512, --lr 1e-3 and --epochs 6.

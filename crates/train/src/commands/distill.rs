@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::num::NonZeroUsize;
 
+use model::hub::DEFAULT_MODEL;
 use program::Console;
 
 use super::fit;
@@ -20,6 +21,9 @@ const NAME: &str = "distill";
 
 /// The word of `--student` for a static model.
 const STATIC: &str = "static";
+
+/// What is wrong with the size of another student.
+const SIZE_OF_STATIC: &str = "--dimensions and --rows are for --student static; leave them out";
 
 /// The start of a list of layers in `--student`.
 const LAYERS: &str = "layers=";
@@ -55,9 +59,20 @@ pub(super) fn run(arguments: DistillArgs, notes: Console) -> Result<(), TrainErr
     };
     let mut fit = arguments.fit.map(|settings| settings.0);
     fit.read_config()?;
-    // A resumed run has a teacher and a student.
-    let (teacher, Some(student)) = (arguments.teacher, arguments.student) else {
+    let Some(student) = arguments.student else {
+        // A resumed run has a student, and a teacher that a given one must be.
+        if sized {
+            return Err(TrainError::usage(SIZE_OF_STATIC));
+        }
+        if let Some(teacher) = &arguments.teacher {
+            fit.settings.set("guide", teacher);
+        }
         return fit::run(NAME, fit, notes);
+    };
+    let is_new = !fit.resume || student == STATIC;
+    let teacher = match arguments.teacher {
+        None if is_new => Some(DEFAULT_MODEL.to_owned()),
+        given => given,
     };
     let usage = |problem: String| Err(TrainError::Usage(problem));
     let given = &mut fit.settings;
@@ -68,25 +83,30 @@ pub(super) fn run(arguments: DistillArgs, notes: Console) -> Result<(), TrainErr
     if !given.has("train") && !fit.resume {
         return usage("give the texts to learn from: --train FILE".to_owned());
     }
-    given.set("guide", &teacher);
+    if let Some(teacher) = &teacher {
+        given.set("guide", teacher);
+    }
     if student == STATIC {
         return run_static(fit, size, notes);
     }
     if sized {
-        return usage(
-            "--dimensions and --rows are for --student static; leave them out".to_owned(),
-        );
+        return usage(SIZE_OF_STATIC.to_owned());
     }
     match student.strip_prefix(LAYERS) {
         Some(layers) => {
-            given.set("model", &teacher);
+            if let Some(teacher) = &teacher {
+                given.set("model", teacher);
+            }
             given.set("layers", layers);
         }
         None => given.set("model", &student),
     }
     given.set("texts", "true");
     given.set("loss", "embed-distill");
-    given.set_missing(&OF_LAYERS);
+    // A resumed run has what it was started with.
+    if is_new {
+        given.set_missing(&OF_LAYERS);
+    }
     fit::run(NAME, fit, notes)
 }
 

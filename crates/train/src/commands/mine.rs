@@ -2,16 +2,18 @@
 
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use model::{PairScorer, Prompt, SentenceEncoder};
-use program::{Console, Unit, atomic_file};
+use program::atomic_file::{self, TargetErrorKind};
+use program::{Console, Unit};
 use search::VectorIndex;
 use serde_json::{Map, Value};
 
 use super::evaluate::text_columns;
+use super::right_rows::right_rows;
 use crate::cli::MineArgs;
-use crate::data::{ReadOptions, RowKind, TextTable};
+use crate::data::{ReadOptions, TextTable};
 use crate::error::TrainError;
 use crate::evaluation::{Corpus, EvaluationError, corpus, distinct, distinct_ignoring_case};
 use crate::mining::{
@@ -23,16 +25,21 @@ use crate::run::files_of;
 pub(super) fn run(arguments: &MineArgs, notes: Console) -> Result<(), TrainError> {
     program::interrupt::exit_on_interrupt();
     let options = options(arguments)?;
-    check_output(arguments)?;
+    let files = files_of(&arguments.pairs, DataRole::Train)?;
+    let output = output(arguments, &files)?;
     let read = ReadOptions {
         columns: arguments.columns.clone(),
         group_column: arguments.positive_id.clone(),
         ..ReadOptions::default()
     };
-    let table = TextTable::read(&files_of(&arguments.pairs, DataRole::Train)?, &read)?;
-    let (pairs, wrong) = pairs(&table)?;
+    let table = TextTable::read(&files, &read)?;
+    let (pairs, wrong) = pairs(&arguments.pairs, &table)?;
     let columns = text_columns("--corpus-columns", &arguments.corpus_columns)?;
-    let products = corpus(&arguments.corpus, columns.as_ref())?;
+    let mut products = corpus(&arguments.corpus, columns.as_ref())?;
+    let blank = products.remove_blank();
+    if blank > 0 {
+        notes.note(format_args!("left out {blank} products without a text"));
+    }
     let encoder = arguments.machine.encoder(notes).load(&arguments.model)?;
     let scorer = match &arguments.reranker {
         Some(reranker) => Some(arguments.machine.reranker(notes).load(reranker)?),
@@ -84,10 +91,15 @@ pub(super) fn run(arguments: &MineArgs, notes: Console) -> Result<(), TrainError
     }
     if counts.unknown > 0 {
         notes.warning(format_args!(
-            "{} of {} right products are not in the corpus by their text, so they may become negatives; name \
-             the column of their ids with --positive-id, or the same columns of the corpus",
+            "{} of {} right products are not in the corpus by their text{}, so they may become negatives; {}",
             counts.unknown,
-            pairs.len()
+            pairs.len(),
+            if arguments.positive_id.is_some() { " or id" } else { "" },
+            if arguments.positive_id.is_some() {
+                "name the same columns of the corpus"
+            } else {
+                "name the column of their ids with --positive-id, or the same columns of the corpus"
+            }
         ));
     }
     report(&counts, options, notes);
@@ -96,49 +108,40 @@ pub(super) fn run(arguments: &MineArgs, notes: Console) -> Result<(), TrainError
             "no pair has enough negatives: lower --per-row or --relative-margin, or raise --range-max",
         ));
     }
-    write(arguments, &pairs, &products, &mined)
+    let lines = lines(arguments, &pairs, &products, &mined);
+    match output {
+        Some(path) => atomic_file::write(&path, lines.as_bytes()).map_err(TrainError::io(path)),
+        None => super::print(|out| out.write_all(lines.as_bytes())),
+    }
 }
 
 /// The right pairs of the rows, and the number of those with label 0.
-fn pairs(table: &TextTable) -> Result<(Vec<Pair<'_>>, usize), TrainError> {
-    let all = table.rows().map(|row| Pair {
-        anchor: table.text(row.number(), 0),
-        positive: table.text(row.number(), 1),
-        id: row.group(),
-    });
-    if table.kind() != RowKind::Labelled {
-        return Ok((all.collect(), 0));
-    }
-    let right = all
-        .zip(table.rows())
-        .filter(|(_, row)| row.target() == Some(1.0));
-    let right: Vec<Pair<'_>> = right.map(|(pair, _)| pair).collect();
-    if right.is_empty() {
-        return Err(TrainError::usage(
-            "--pairs has no row with label 1: there is no right product",
-        ));
-    }
-    let wrong = table.len() - right.len();
-    Ok((right, wrong))
+fn pairs<'a>(file: &Path, table: &'a TextTable) -> Result<(Vec<Pair<'a>>, usize), TrainError> {
+    let right = right_rows(file, table)?;
+    let pair = |&row: &usize| Pair {
+        anchor: table.text(row, 0),
+        positive: table.text(row, 1),
+        id: table.row(row).group(),
+    };
+    Ok((right.iter().map(pair).collect(), table.len() - right.len()))
 }
 
-/// Checks before the long work what can be checked of the output.
-fn check_output(arguments: &MineArgs) -> Result<(), TrainError> {
+/// The file that the output replaces or creates, checked before the long work; `None` for standard output.
+fn output(arguments: &MineArgs, inputs: &[PathBuf]) -> Result<Option<PathBuf>, TrainError> {
     let Some(output) = &arguments.output else {
-        return Ok(());
+        return Ok(None);
     };
-    if [&arguments.pairs, &arguments.corpus].contains(&output) {
+    let target = atomic_file::resolve_target(output).map_err(|kind| match kind {
+        TargetErrorKind::Io(error) => TrainError::io(output.as_path())(error),
+        kind => TrainError::Usage(format!("--output {}: {kind}", output.display())),
+    })?;
+    let is_target = |input: &Path| input.canonicalize().is_ok_and(|input| input == target);
+    if inputs.iter().any(|input| is_target(input)) || is_target(&arguments.corpus) {
         return Err(TrainError::usage(
             "--output is one of the input files; give it another name",
         ));
     }
-    let folder = output.parent().filter(|folder| *folder != Path::new(""));
-    match folder {
-        Some(folder) if !folder.is_dir() => {
-            Err(TrainError::io(folder)(std::io::ErrorKind::NotFound.into()))
-        }
-        _ => Ok(()),
-    }
+    Ok(Some(target))
 }
 
 fn options(arguments: &MineArgs) -> Result<MiningOptions, TrainError> {
@@ -213,12 +216,12 @@ fn score_again(
 
 /// One JSON object per row: `anchor`, `positive`, `negative_1`, …; with the scores of a reranker also `score_positive`,
 /// `score_negative_1`, ….
-fn write(
+fn lines(
     arguments: &MineArgs,
     pairs: &[Pair<'_>],
     products: &Corpus,
     mined: &[Option<Negatives>],
-) -> Result<(), TrainError> {
+) -> String {
     let mut text = String::new();
     for (pair, negatives) in pairs.iter().zip(mined) {
         let Some(negatives) = negatives else { continue };
@@ -239,12 +242,7 @@ fn write(
         text.push_str(&Value::Object(object).to_string());
         text.push('\n');
     }
-    match &arguments.output {
-        Some(path) => {
-            atomic_file::write(path, text.as_bytes()).map_err(TrainError::io(path.as_path()))
-        }
-        None => super::print(|out| out.write_all(text.as_bytes())),
-    }
+    text
 }
 
 fn report(counts: &MiningCounts, options: MiningOptions, notes: Console) {

@@ -5,6 +5,7 @@ mod evaluate;
 mod fit;
 mod losses;
 mod mine;
+mod right_rows;
 mod tag;
 
 use std::io::{self, StdoutLock, Write};

@@ -392,14 +392,3 @@ impl Given {
         given
     }
 }
-
-/// Settings from words as they are typed, for tests.
-#[cfg(test)]
-impl From<&str> for Given {
-    #[track_caller]
-    fn from(line: &str) -> Self {
-        let command = Self::augment_args(Command::new("fit").no_binary_name(true));
-        let matches = command.try_get_matches_from(line.split_whitespace());
-        Self::typed(&matches.unwrap())
-    }
-}

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use clap::Command;
+
 use super::*;
 
 fn file(name: &str, text: &str) -> Result<Given, TrainError> {
@@ -202,4 +204,14 @@ fn absolute_paths_are_those_of_files_and_folders() {
         PathBuf::from(folder.with_absolute_paths().model),
         here.join("src")
     );
+}
+
+/// Settings from words as they are typed.
+impl From<&str> for Given {
+    #[track_caller]
+    fn from(line: &str) -> Self {
+        let command = Self::augment_args(Command::new("fit").no_binary_name(true));
+        let matches = command.try_get_matches_from(line.split_whitespace());
+        Self::typed(&matches.unwrap())
+    }
 }

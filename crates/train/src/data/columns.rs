@@ -132,16 +132,6 @@ impl ColumnMap {
         })
     }
 
-    /// All columns of the file that are read.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        let texts = self.texts.iter().flat_map(|text| pieces(text));
-        let texts = texts.filter_map(|piece| match piece {
-            Piece::Column(name) => Some(name),
-            Piece::Literal(_) => None,
-        });
-        texts.chain(self.targets.iter().map(String::as_str))
-    }
-
     /// Every column with its role, in the order they are read.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Role, &str)> {
         let texts = self.texts.iter().map(String::as_str);

@@ -170,7 +170,7 @@ pub struct BadCell {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// An empty text, or one of only white space.
-    #[error("is empty; fill it in, or skip bad rows with --skip-bad-rows")]
+    #[error("is empty; fill it in, or leave the row out (`train fit` does with --skip-bad-rows)")]
     Empty,
     /// A value that is not a number.
     #[error("is `{0}`, which is not a number")]

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use records::{Format, Numbering, ReadError, ReaderOptions, Row, RowReader, Source};
+use records::{
+    ColumnErrorKind, Format, Numbering, ReadError, ReaderOptions, Row, RowReader, Source,
+};
 
 use super::columns::{ColumnMap, Piece, pieces};
 use super::error::{BadCell, Cell, DataError, Fault};
@@ -127,10 +129,26 @@ pub(super) fn has(
     columns: &ColumnMap,
     options: &ReadOptions,
 ) -> Result<bool, DataError> {
-    let reader = RowReader::open_every_scalar(file, &reader_options(options))?;
-    let mut names = columns.names();
-    Ok(reader.total_bytes().is_none()
-        || names.all(|name| reader.columns().iter().any(|column| column == name)))
+    if !file.is_regular_file() {
+        return Ok(true);
+    }
+    let named = ReaderOptions {
+        columns: Layout::new(columns, None).columns,
+        // The first row need not have all of them.
+        missing_is_bad: false,
+        ..reader_options(options)
+    };
+    match RowReader::open(file, &named) {
+        Ok(_) => Ok(true),
+        Err(
+            ReadError::TextHasNoColumns { .. }
+            | ReadError::Columns {
+                source: ColumnErrorKind::Unknown { .. } | ColumnErrorKind::BesideArray { .. },
+                ..
+            },
+        ) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Options for a reader of all columns.
@@ -155,7 +173,7 @@ enum Found {
 /// Infers the roles of the columns of a file from their names, else from its first row. Opens the file
 /// only for this, so that later only the columns with a role are read.
 fn find_columns(file: &Source, options: &ReadOptions) -> Result<Found, DataError> {
-    let mut reader = open_to_infer(file, options)?;
+    let mut reader = open_to_infer(file, &reader_options(options))?;
     let group_column = options.group_column.as_deref();
     let columns = match infer_by_name(reader.columns()) {
         Some(columns) => columns,
@@ -180,8 +198,11 @@ fn find_columns(file: &Source, options: &ReadOptions) -> Result<Found, DataError
 }
 
 /// Opens a file to infer its columns.
-pub(super) fn open_to_infer(file: &Source, options: &ReadOptions) -> Result<RowReader, DataError> {
-    let reader = RowReader::open_every_scalar(file, &reader_options(options))?;
+pub(super) fn open_to_infer(
+    file: &Source,
+    options: &ReaderOptions,
+) -> Result<RowReader, DataError> {
+    let reader = RowReader::open_every_scalar(file, options)?;
     match reader.total_bytes() {
         Some(_) => Ok(reader),
         None => Err(DataError::ReadOnce { file: file.clone() }),

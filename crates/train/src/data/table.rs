@@ -261,6 +261,15 @@ impl TextTable {
             .map(|(start, end)| (&start.file, end - start.first_row, start.skipped))
     }
 
+    /// What is said of rows that were skipped, if any were.
+    pub(crate) fn note_of_skipped(&self, what: &str) -> Option<String> {
+        let first = self.first_skipped()?;
+        Some(format!(
+            "skipped {} {what}; the first: {first}",
+            self.skipped()
+        ))
+    }
+
     /// Error of the first skipped row.
     #[must_use]
     pub(crate) fn first_skipped(&self) -> Option<&DataError> {

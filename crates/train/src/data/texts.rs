@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use records::{RowReader, Source};
+use records::{ReaderOptions, RowReader, Source};
 
 use super::column_error::ColumnMapError;
 use super::columns::ColumnMap;
@@ -97,7 +97,12 @@ fn columns(file: &Source, options: &ReadOptions) -> Result<(ColumnMap, bool), Da
             return Ok((texts, true));
         }
     }
-    let mut reader = open_to_infer(file, options)?;
+    let every_row = ReaderOptions {
+        // A column may begin later than in the first row.
+        missing_is_bad: false,
+        ..reader_options(options)
+    };
+    let mut reader = open_to_infer(file, &every_row)?;
     let Some(first) = first_row(&mut reader)? else {
         return Ok((ColumnMap::of_texts(Vec::new()), false));
     };

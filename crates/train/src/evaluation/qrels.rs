@@ -188,6 +188,17 @@ pub(crate) struct Corpus {
     pub(crate) texts: Vec<String>,
 }
 
+impl Corpus {
+    /// Removes documents without a text, and returns their number.
+    pub(crate) fn remove_blank(&mut self) -> usize {
+        let before = self.texts.len();
+        let texts = std::mem::take(&mut self.texts).into_iter();
+        let filled = texts.zip(std::mem::take(&mut self.ids));
+        (self.texts, self.ids) = filled.filter(|(text, _)| !text.trim().is_empty()).unzip();
+        before - self.texts.len()
+    }
+}
+
 /// Texts with ids.
 struct Collection {
     file: PathBuf,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use program::atomic_file;
 
-use super::install::install;
+use super::install::{MODEL_MARKER, install};
 use crate::config::{FitConfig, Given};
 use crate::error::TrainError;
 use crate::train::checkpoint::{CheckpointFolder, FOLDER, UNFINISHED, VECTORS};
@@ -27,9 +27,6 @@ const LOCK: &str = "lock";
 
 /// File of the model card.
 pub(crate) const MODEL_CARD: &str = "README.md";
-
-/// The file that makes a folder a model.
-const MODEL_MARKER: &str = "modules.json";
 
 /// Settings that a resumed run may change. They do not change the result, except `device`,
 /// which changes rounding and dropout masks. `model`, `revision` and `guide` must lead to the same files.

@@ -39,6 +39,26 @@ pub(super) fn load(
         return Ok(None);
     };
     let guide = open(name, &settings.config, context)?;
+    if settings.objective.loss == Loss::EmbedDistill {
+        // It compares whole vectors.
+        let truncated = |dimensions: usize, width: usize| {
+            (dimensions < width)
+                .then(|| format!("keeps {dimensions} of {width} numbers of its vectors"))
+        };
+        let kept = checkpoint.truncate_dim.unwrap_or(usize::MAX);
+        let problem = truncated(guide.width(), guide.full_width())
+            .map(|problem| format!("the teacher {name} {problem}"))
+            .or_else(|| {
+                let problem = truncated(kept, checkpoint.width())?;
+                Some(format!("the student {} {problem}", settings.model))
+            });
+        if let Some(problem) = problem {
+            return Err(TrainError::Usage(format!(
+                "{problem}: remove `truncate_dim` from its config_sentence_transformers.json, and cut the vectors of the \
+                 new model instead"
+            )));
+        }
+    }
     if settings.objective.loss == Loss::EmbedDistill && guide.width() < checkpoint.width() {
         return Err(TrainError::Usage(format!(
             "--guide {name} has vectors of {} numbers and the model of {}: embed-distill compares them; give a \

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 /// The file that makes a folder a model.
-const MODEL_MARKER: &str = "modules.json";
+pub(super) const MODEL_MARKER: &str = "modules.json";
 
 /// Copies the files of a model folder into another one, the marker last: until then the folder is not
 /// a model. `model` stays unchanged, so an interrupted copy can be repeated.

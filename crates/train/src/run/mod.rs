@@ -139,12 +139,7 @@ pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, Tra
     if settings.is_tagger() {
         note_labels(&rows, notes)?;
     }
-    if let Some(error) = rows.train.first_skipped() {
-        notes.warning(format_args!(
-            "skipped {} rows; the first: {error}",
-            rows.train.skipped()
-        ));
-    }
+    rows.warn_of_skipped(notes);
 
     let mut hub_options = hub_options(
         settings.revision.clone(),

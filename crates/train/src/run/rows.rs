@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use model::{Checkpoint, TaggerSettings};
+use program::Console;
 
 use super::dataset::files_of;
 use super::prompts::prompts;
@@ -137,6 +138,17 @@ impl Rows {
                 format!("{role}s")
             },
         ))
+    }
+
+    /// Says how many rows were skipped.
+    pub(crate) fn warn_of_skipped(&self, notes: Console) {
+        let valid = self.valid.as_ref().map(|(table, _)| table);
+        // The rows of a split are in the table of the training rows.
+        let valid = valid.filter(|table| !Arc::ptr_eq(table, &self.train));
+        let valid = valid.and_then(|table| table.note_of_skipped("validation rows"));
+        for note in self.train.note_of_skipped("rows").into_iter().chain(valid) {
+            notes.warning(format_args!("{note}"));
+        }
     }
 
     /// What the training rows say about the labels of a tagger.
@@ -368,55 +380,4 @@ fn demo_pairs() -> Result<TextTable, TrainError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The error of validation rows in a file, where training rows have the columns `title` and `maker`.
-    fn refused(name: &str, content: &str) -> String {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        let options = TaggedOptions {
-            labels: vec!["brand=maker".parse().unwrap()],
-            ..TaggedOptions::default()
-        };
-        let error = read_validation(options, &[path]).unwrap_err();
-        error.to_string()
-    }
-
-    #[test]
-    fn validation_rows_without_the_columns_are_rows_with_spans() {
-        let bad = concat!(
-            r#"{"text": "acme", "spans": []}"#,
-            "\n",
-            r#"{"text": "acme", "spans": [{"start": 0, "end": 9, "label": "brand"}]}"#
-        );
-        let error = refused("valid.jsonl", bad);
-        assert!(error.contains("line 2: the span 0 to 9"), "{error}");
-        let conll = "acme\tB-brand\n\npot\tI-brand\n";
-        let error = refused("valid.conll", conll);
-        assert!(error.contains("line 3: the tag `I-brand`"), "{error}");
-        // A product file without the column.
-        for (name, content) in [
-            ("valid.csv", "title,brand\nacme pot,acme\n"),
-            ("valid.tsv", "title\tbrand\nacme pot\tacme\n"),
-            (
-                "valid.jsonl",
-                "{\"title\": \"acme pot\", \"brand\": \"acme\"}\n",
-            ),
-        ] {
-            let error = refused(name, content);
-            assert!(error.contains("`maker`"), "{error}");
-        }
-        // One with a bad row.
-        let error = refused("valid.csv", "title,maker\nacme pot,acme\npot\n");
-        assert!(error.contains("line 3"), "{error}");
-    }
-
-    #[test]
-    fn there_are_five_demo_pairs() {
-        let table = demo_pairs().unwrap();
-        assert_eq!((table.len(), table.text_columns()), (5, 2));
-        assert_eq!(table.text(0, 0), "high end water bottle");
-    }
-}
+mod tests;

@@ -23,13 +23,20 @@ impl Fit<'_> {
     ) -> Result<Validate<TrainingModel<B>>, TrainError> {
         let reranker = self.settings.is_reranker();
         let tagger = self.settings.is_tagger();
-        if reranker {
-            rows.pair_evaluator()?;
+        let checked = if reranker {
+            rows.pair_evaluator().map(drop)
         } else if tagger {
-            rows.tag_evaluator()?;
+            rows.tag_evaluator().map(drop)
         } else {
-            rows.evaluator()?;
-        }
+            rows.evaluator().map(drop)
+        };
+        checked.map_err(|error| match error {
+            TrainError::EvaluationSetup(source) => TrainError::ValidationRows {
+                place: self.settings.place_of_validation(),
+                source,
+            },
+            error => error,
+        })?;
         let checkpoint = self.checkpoint.clone();
         let (name, stop) = (self.devices[0], self.context.stop.clone());
         Ok(Box::new(move |model: &TrainingModel<B>| {

@@ -180,5 +180,21 @@ fn labels_and_ids_say_what_is_right() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(stderr(&refused).contains("--output is one of the input files"));
     let refused = mine(&["--output", "no/such/mined.jsonl"]).output().unwrap();
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("create it first"));
+    // The same file by another name.
+    let refused = mine(&["--output", "./products.csv"]).output().unwrap();
+    assert!(stderr(&refused).contains("--output is one of the input files"));
+    file(
+        "scored.csv",
+        "query,product,rating\nsteel bottle,bottle,2\n",
+    );
+    let words = ["mine", "--pairs", "scored.csv", "--corpus", "products.csv"];
+    let refused = command(folder.path(), &words).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stderr(&refused).contains("scores, which do not say"),
+        "{}",
+        stderr(&refused)
+    );
 }

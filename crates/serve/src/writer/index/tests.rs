@@ -42,6 +42,7 @@ fn request(id: &str) -> (Message, Receiver<Result<Changed, Problem>>) {
         documents: vec![(document, Some(vector))],
         remove: Vec::new(),
         settings: settings(),
+        room: None,
     };
     (Message::Change(Request { changes, sender }), receiver)
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::super::right_rows::right_rows;
 use crate::data::{ColumnMap, ReadOptions, RowKind, TextTable};
 use crate::error::TrainError;
 use crate::evaluation::{Evaluator, FileError, RetrievalEvaluator, of_rows};
@@ -37,9 +38,7 @@ pub(super) fn rows(
 
 /// The evaluator of the pairs that belong together: all, or those with label 1.
 fn of_right_pairs(path: &Path, table: &TextTable) -> Result<RetrievalEvaluator, TrainError> {
-    let labelled = table.kind() == RowKind::Labelled;
-    let right = |row: &usize| !labelled || table.row(*row).target() == Some(1.0);
-    let rows: Vec<usize> = (0..table.len()).filter(right).collect();
+    let rows = right_rows(path, table)?;
     let columns = [0, 1].map(|column| {
         let texts = rows.iter().map(|&row| table.text(row, column).to_owned());
         texts.collect()

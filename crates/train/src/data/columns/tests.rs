@@ -114,8 +114,8 @@ fn a_text_may_be_made_of_several_columns() {
     let columns: ColumnMap = text.parse().unwrap();
     assert_eq!(columns.to_string(), text);
     assert_eq!(columns.texts(), ["query", "{title}, by {brand} {color}"]);
-    let names: Vec<&str> = columns.names().collect();
-    assert_eq!(names, ["query", "title", "brand", "color", "bought"]);
+    let read = super::super::read::Layout::new(&columns, None).columns;
+    assert_eq!(read, ["query", "title", "brand", "color", "bought"]);
     assert_eq!(pieces("a}{b"), [Piece::Column("a}{b")]);
     let expected = [Piece::Column("a"), Piece::Literal("{b")];
     assert_eq!(pieces("{a}{b"), expected);

@@ -16,11 +16,11 @@ fn a_place_is_a_line_of_a_file_or_a_row() {
     };
     assert_eq!(
         row(Numbering::Lines, "title").to_string(),
-        "pairs.csv, line 7: the anchor (column `title`) is empty; fill it in, or skip bad rows with --skip-bad-rows"
+        "pairs.csv, line 7: the anchor (column `title`) is empty; fill it in, or leave the row out (`train fit` does with --skip-bad-rows)"
     );
     assert_eq!(
         row(Numbering::Rows, "Anchor").to_string(),
-        "pairs.csv, row 7: the anchor is empty; fill it in, or skip bad rows with --skip-bad-rows"
+        "pairs.csv, row 7: the anchor is empty; fill it in, or leave the row out (`train fit` does with --skip-bad-rows)"
     );
     assert!(row(Numbering::Rows, "a").is_row());
 }

@@ -141,7 +141,7 @@ fn a_text_may_be_made_of_several_columns() {
     let error = TextTable::read(&[&path], &options).unwrap_err();
     assert_eq!(
         message(&error, &folder),
-        "rows.jsonl, line 4: the positive (column `{title}. {brand} {color}`) is empty; fill it in, or skip bad rows with --skip-bad-rows"
+        "rows.jsonl, line 4: the positive (column `{title}. {brand} {color}`) is empty; fill it in, or leave the row out (`train fit` does with --skip-bad-rows)"
     );
     options.skip_bad_rows = true;
     let table = TextTable::read(&[&path], &options).unwrap();

@@ -268,11 +268,13 @@ impl RetrievalEvaluator {
         Ok(Chunk { documents, vectors })
     }
 
-    /// The places of the relevant documents of every query, and the name of the similarity.
+    /// The places of the relevant documents of every query, and the name of the similarity. `seen` gets all documents, a
+    /// chunk at a time, and the vectors of the queries.
     fn rank(
         &self,
         encoding: &mut Encoding<'_>,
         block: Block,
+        seen: &mut dyn FnMut(Chunk, &Vectors) -> Result<(), EvaluationError>,
     ) -> Result<(Vec<Vec<Ties>>, &'static str), EvaluationError> {
         let queries = self.encode_queries(encoding)?;
         let judged = self.judged();
@@ -280,16 +282,19 @@ impl RetrievalEvaluator {
         let known = self.encode(encoding, known)?;
         let among_judged = self.options.ranking == Ranking::Judged;
         let mut ranker = Ranker::new(&queries, &judged, &known, among_judged)?;
-        if !among_judged {
+        if among_judged {
+            seen(known, &queries)?;
+        } else {
             ranker.count(&known.vectors, block, encoding)?;
             let others: Vec<usize> = (0..self.documents.len())
                 .filter(|document| known.documents.binary_search(document).is_err())
                 .collect();
-            drop(known);
+            seen(known, &queries)?;
             // One chunk at a time: its vectors are freed before the next.
             for chunk in others.chunks(self.options.chunk_size.max(1)) {
                 let chunk = self.encode(encoding, chunk.to_vec())?;
                 ranker.count(&chunk.vectors, block, encoding)?;
+                seen(chunk, &queries)?;
             }
         }
         Ok((ranker.finish(), queries.similarity().name()))
@@ -312,7 +317,8 @@ impl Evaluator for RetrievalEvaluator {
     ) -> Result<Scores, EvaluationError> {
         let total = self.queries.len() + self.ranked_documents();
         let mut encoding = Encoding::new(encoder, progress, total);
-        let (rankings, similarity) = self.rank(&mut encoding, Block::DEFAULT)?;
+        let (rankings, similarity) =
+            self.rank(&mut encoding, Block::DEFAULT, &mut |_, _| Ok(()))?;
         let prefix = self.prefixed.then_some(similarity);
         Ok(metrics::scores(
             &self.queries,

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use search::VectorIndex;
 
 use super::candidates::places;
-use super::ranking::Ties;
+use super::ranking::{Block, Chunk, Ties};
 use super::{Ranking, RetrievalEvaluator, metrics};
 use crate::evaluation::encoding::{Encoding, Progress, TextEncoder, Vectors};
 use crate::evaluation::error::EvaluationError;
@@ -15,6 +15,8 @@ use crate::evaluation::scores::Scores;
 /// The documents that an encoder found for every query of an evaluator.
 pub(crate) struct FirstStage<'a> {
     evaluator: &'a RetrievalEvaluator,
+    /// The places of the relevant documents, among all that have the same score.
+    rankings: Vec<Vec<Ties>>,
     /// Documents and their scores, best first.
     found: Vec<Vec<(usize, f32)>>,
     /// Number of documents that a reranker orders.
@@ -35,67 +37,62 @@ impl RetrievalEvaluator {
     ) -> Result<FirstStage<'_>, EvaluationError> {
         let total = self.queries.len() + self.ranked_documents();
         let mut encoding = Encoding::new(encoder, progress, total);
-        let queries = self.encode_queries(&mut encoding)?;
-        let found = match self.options.ranking {
-            Ranking::All => self.found(&mut encoding, &queries, depth)?,
-            Ranking::Judged => self.found_among_judged(&mut encoding, &queries)?,
+        let mut found = vec![Vec::new(); self.queries.len()];
+        let mut seen = |chunk: Chunk, queries: &Vectors| match self.options.ranking {
+            Ranking::All => self.find(&mut found, chunk, queries, depth),
+            Ranking::Judged => self.order(&mut found, &chunk, queries),
         };
+        let (rankings, _) = self.rank(&mut encoding, Block::DEFAULT, &mut seen)?;
         Ok(FirstStage {
             evaluator: self,
+            rankings,
             found,
             depth,
         })
     }
 
-    /// The nearest documents of all: as many as a reranker orders and the metrics count.
-    fn found(
+    /// Adds the nearest documents of a chunk: all together as many as a reranker orders and the metrics count.
+    fn find(
         &self,
-        encoding: &mut Encoding<'_>,
+        found: &mut [Vec<(usize, f32)>],
+        chunk: Chunk,
         queries: &Vectors,
         depth: usize,
-    ) -> Result<Vec<Vec<(usize, f32)>>, EvaluationError> {
+    ) -> Result<(), EvaluationError> {
         let most = depth.max(self.options.cutoffs.deepest());
-        let mut found: Vec<Vec<(usize, f32)>> = vec![Vec::new(); self.queries.len()];
-        let all: Vec<usize> = (0..self.documents.len()).collect();
-        for chunk in all.chunks(self.options.chunk_size.max(1)) {
-            let documents = self.encode(encoding, chunk.to_vec())?.vectors;
-            let width = documents.width();
-            let index = VectorIndex::new(documents.into_values(), width, queries.similarity())?;
-            encoding.check_interrupted()?;
-            let hits = index.search(queries.view()?, most)?;
-            for (found, hits) in found.iter_mut().zip(hits) {
-                found.extend(hits.iter().map(|hit| (chunk[hit.index], hit.score)));
-                found.sort_by(|one, other| other.1.total_cmp(&one.1));
-                found.truncate(most);
-            }
+        let Chunk { documents, vectors } = chunk;
+        let width = vectors.width();
+        let index = VectorIndex::new(vectors.into_values(), width, queries.similarity())?;
+        let hits = index.search(queries.view()?, most)?;
+        for (found, hits) in found.iter_mut().zip(hits) {
+            found.extend(hits.iter().map(|hit| (documents[hit.index], hit.score)));
+            // The judged documents come first, and must not win for that.
+            found.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
+            found.truncate(most);
         }
-        Ok(found)
+        Ok(())
     }
 
-    /// The judged documents of every query.
-    fn found_among_judged(
+    /// Orders the judged documents of every query.
+    fn order(
         &self,
-        encoding: &mut Encoding<'_>,
+        found: &mut [Vec<(usize, f32)>],
+        chunk: &Chunk,
         queries: &Vectors,
-    ) -> Result<Vec<Vec<(usize, f32)>>, EvaluationError> {
-        let known = super::sorted(self.queries.iter().map(|query| &query.documents));
-        let chunk = self.encode(encoding, known)?;
-        let of_query = |(number, query): (usize, &super::Query)| {
+    ) -> Result<(), EvaluationError> {
+        for (number, (query, found)) in self.queries.iter().zip(found).enumerate() {
             let scores = chunk.scores(&query.documents, queries, number)?;
-            let documents = query.documents.iter().copied();
-            let mut found: Vec<(usize, f32)> = documents.zip(scores).collect();
+            found.extend(query.documents.iter().copied().zip(scores));
             found.sort_by(|one, other| other.1.total_cmp(&one.1));
-            Ok(found)
-        };
-        self.queries.iter().enumerate().map(of_query).collect()
+        }
+        Ok(())
     }
 }
 
 impl FirstStage<'_> {
     /// Metrics of the documents in the order of the encoder.
     pub(crate) fn scores(&self) -> Scores {
-        let queries = self.evaluator.queries.iter().zip(&self.found);
-        self.metrics(queries.map(|(query, found)| places(query, found)).collect())
+        self.metrics(&self.rankings)
     }
 
     /// Number of pairs that a reranker scores.
@@ -140,13 +137,13 @@ impl FirstStage<'_> {
             );
             rankings.push(places(query, &list));
         }
-        Ok(self.metrics(rankings))
+        Ok(self.metrics(&rankings))
     }
 
-    fn metrics(&self, rankings: Vec<Vec<Ties>>) -> Scores {
+    fn metrics(&self, rankings: &[Vec<Ties>]) -> Scores {
         let evaluator = self.evaluator;
         // Both stages have metrics of the same names.
-        metrics::scores(&evaluator.queries, &rankings, &evaluator.options, None)
+        metrics::scores(&evaluator.queries, rankings, &evaluator.options, None)
     }
 }
 
@@ -204,6 +201,23 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_first_stage_that_tells_nothing_scores_as_chance() {
+        let encoder = FakeEncoder::of(|_| [1.0, 0.0]);
+        let evaluator = evaluator(Ranking::All, 2);
+        let stage = evaluator
+            .first_stage(&encoder, 1, &mut |_| ControlFlow::Continue(()))
+            .unwrap();
+        let expected = evaluator.evaluate(&encoder).unwrap();
+        for (metric, value) in stage.scores().iter() {
+            let expected = expected.get(&format!("cosine_{metric}")).unwrap();
+            assert!(
+                (value - expected).abs() < 1e-12,
+                "{metric}: {value}, {expected}"
+            );
         }
     }
 

@@ -154,7 +154,9 @@ proptest! {
             let encoder = FakeEncoder::of(direction);
             let mut nothing = |_| ControlFlow::Continue(());
             let mut encoding = Encoding::new(&encoder, &mut nothing, 0);
-            let (places, similarity) = evaluator.rank(&mut encoding, block).unwrap();
+            let (places, similarity) = evaluator
+                .rank(&mut encoding, block, &mut |_, _| Ok(()))
+                .unwrap();
             prop_assert_eq!((places, similarity), (expected, "cosine"));
             // Every text once.
             prop_assert_eq!(encoder.encoded().len(), evaluator.queries.len() + evaluator.ranked_documents());

@@ -103,6 +103,9 @@ fn distilled(
     };
     let table = TextTable::read_texts(&config.train, &options)?;
     context.notes.note(format_args!("{} texts", table.len()));
+    if let Some(note) = table.note_of_skipped("rows") {
+        context.notes.warning(format_args!("{note}"));
+    }
     for note in table.notes_on_texts() {
         context.notes.note(note);
     }

@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
+use tokenizers::normalizers::NormalizerWrapper;
+use tokenizers::{NormalizedString, Normalizer};
 
 use crate::error::TrainError;
 
@@ -42,19 +44,31 @@ impl Vocabulary {
         let bytes = std::fs::read(path).map_err(TrainError::io(path))?;
         let invalid = TrainError::config(path);
         let mut state: Map<String, Value> = serde_json::from_slice(&bytes).map_err(&invalid)?;
-        let kind = &state["model"]["type"];
-        let (true, Some(vocabulary)) = (kind == KIND, state["model"]["vocab"].as_object()) else {
+        let model = state.get("model").unwrap_or(&Value::Null);
+        let kind = &model["type"];
+        let (true, Some(vocabulary)) = (kind == KIND, model["vocab"].as_object()) else {
             return Err(TrainError::Usage(format!(
                 "{}: --student static needs a teacher with a {KIND} tokenizer, and this one is {kind}; choose a \
                  teacher such as all-MiniLM-L6-v2 or all-mpnet-base-v2",
                 path.display()
             )));
         };
-        let prefix = state["model"]["continuing_subword_prefix"].as_str();
+        let prefix = model["continuing_subword_prefix"].as_str();
         let prefix = prefix.unwrap_or("##").to_owned();
         let mut tokens: Vec<String> = SPECIAL.map(str::to_owned).to_vec();
         tokens.extend(kept(vocabulary, &special(&state)));
-        let words = frequent_words(texts, vocabulary);
+        let normalizer: Option<NormalizerWrapper> =
+            serde_json::from_value(state.get("normalizer").cloned().unwrap_or_default())
+                .map_err(&invalid)?;
+        let normal = |text: &str| {
+            let mut text = NormalizedString::from(text);
+            // What cannot be normalized has no words.
+            match normalizer.as_ref().map(|rules| rules.normalize(&mut text)) {
+                Some(Err(_)) => String::new(),
+                _ => text.get().to_owned(),
+            }
+        };
+        let words = frequent_words(texts.map(normal), vocabulary);
         tokens.extend(words.into_iter().take(rows.saturating_sub(tokens.len())));
 
         let ids: Map<String, Value> = (0u32..)
@@ -121,16 +135,17 @@ fn is_latin(letter: char) -> bool {
         | '\u{a722}'..='\u{a7ff}' | '\u{fb00}'..='\u{fb06}' | '\u{ff21}'..='\u{ff5a}')
 }
 
-/// The words of the texts that are no token, the most frequent first.
-fn frequent_words<'a>(
-    texts: impl Iterator<Item = &'a str>,
+/// The words of Latin letters of normalized texts that are no token, the most frequent first.
+fn frequent_words(
+    texts: impl Iterator<Item = String>,
     vocabulary: &Map<String, Value>,
 ) -> Vec<String> {
     let mut counts: HashMap<String, usize> = HashMap::new();
     for text in texts {
-        let text = text.to_lowercase();
-        let words = text.split(|letter: char| !letter.is_ascii_lowercase());
-        for word in words.filter(|word| word.len() >= LEAST_LETTERS) {
+        let words = text.split(|letter: char| !letter.is_alphabetic());
+        let is_word =
+            |word: &&str| word.chars().count() >= LEAST_LETTERS && word.chars().all(is_latin);
+        for word in words.filter(is_word) {
             match counts.get_mut(word) {
                 Some(count) => *count += 1,
                 None => {
@@ -169,6 +184,15 @@ mod tests {
         let vocabulary = state["model"]["vocab"].as_object().unwrap();
         assert_eq!(vocabulary.len(), whole.texts.len());
         assert_eq!(vocabulary["zzyzx"], whole.texts.len() - 2);
+    }
+
+    #[test]
+    fn words_are_those_that_the_teacher_reads() {
+        let path = tiny_model().join("tokenizer.json");
+        let texts = ["ein KÜHLSCHRANK"; 8];
+        let vocabulary = Vocabulary::new(&path, texts.into_iter(), usize::MAX).unwrap();
+        // Without case and accents, as its normalizer makes them.
+        assert_eq!(vocabulary.texts.last().unwrap(), "kuhlschrank");
     }
 
     #[test]

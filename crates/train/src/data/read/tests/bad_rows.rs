@@ -5,15 +5,15 @@ fn a_bad_row_stops_or_is_counted() {
     for (row, problem) in [
         (
             ",y,1",
-            "the anchor (column `query`) is empty; fill it in, or skip bad rows with --skip-bad-rows",
+            "the anchor (column `query`) is empty; fill it in, or leave the row out (`train fit` does with --skip-bad-rows)",
         ),
         (
             "x, \t,1",
-            "the positive (column `product`) is empty; fill it in, or skip bad rows with --skip-bad-rows",
+            "the positive (column `product`) is empty; fill it in, or leave the row out (`train fit` does with --skip-bad-rows)",
         ),
         (
             "x,y,",
-            "the score is empty; fill it in, or skip bad rows with --skip-bad-rows",
+            "the score is empty; fill it in, or leave the row out (`train fit` does with --skip-bad-rows)",
         ),
         ("x,y,good", "the score is `good`, which is not a number"),
         ("x,y,NaN", "the score is `NaN`, which is not finite"),
