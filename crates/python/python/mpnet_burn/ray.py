@@ -25,6 +25,10 @@ from mpnet_burn import SentenceTransformer
 # What an actor leaves of its CPUs to the tasks that read, which take one each: with none left, Ray waits for ever.
 _FOR_READERS = 1
 
+# Bytes that an actor asks for. One with a single thread needs no CPU by the rule above, and Ray spreads over the nodes only
+# actors that need something.
+_MEMORY = 1 << 20
+
 # Rows whose vectors are in memory together: 50 MB of float32.
 _ROWS = 16_384
 
@@ -203,6 +207,7 @@ def _mapped(
         batch_size=batch_size,
         compute=ray.data.ActorPoolStrategy(size=actors),
         num_cpus=max(threads - _FOR_READERS, 0),
+        memory=_MEMORY,
         scheduling_strategy="SPREAD",
         zero_copy_batch=True,
     )
