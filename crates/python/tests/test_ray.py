@@ -209,12 +209,12 @@ def test_a_kill_loses_no_row_and_doubles_none(
     whole = {path: path.stat().st_mtime_ns for path in out_folder.glob("vectors-*")}
     out, _ = child.communicate(timeout=600)
     if victim != "driver" and child.returncode == 0:
-        # Ray writes about the node there, too.
-        assert out.splitlines()[-1] == str(FILLED)
+        # Ray writes about the node there too, also behind the number.
+        assert str(FILLED) in out.splitlines()
     else:
         # A data set whose blocks went with a node may be lost as a whole: the same call goes on.
         again = started(cluster, rows, out_folder)
-        assert again.communicate(timeout=600)[0].splitlines()[-1] == str(FILLED)
+        assert str(FILLED) in again.communicate(timeout=600)[0].splitlines()
     assert in_order(pq.read_table(out_folder), "embedding") == expected
     left = {path: path.stat().st_mtime_ns for path in whole if path.exists()}
     assert left == whole
