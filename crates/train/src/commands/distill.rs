@@ -19,6 +19,9 @@ const ROWS: usize = 29_800;
 /// The command.
 const NAME: &str = "distill";
 
+/// The variable of `--teacher`.
+const VARIABLE: &str = "MPNET_BURN_MODEL";
+
 /// The word of `--student` for a static model.
 const STATIC: &str = "static";
 
@@ -59,18 +62,23 @@ pub(super) fn run(arguments: DistillArgs, notes: Console) -> Result<(), TrainErr
     };
     let mut fit = arguments.fit.map(|settings| settings.0);
     fit.read_config()?;
+    // As `fit`, a resumed run does not follow the variable.
+    let of_variable = |name: &String| std::env::var(VARIABLE).as_ref() == Ok(name);
+    let teacher = arguments
+        .teacher
+        .filter(|name| !fit.resume || !of_variable(name));
     let Some(student) = arguments.student else {
         // A resumed run has a student, and a teacher that a given one must be.
         if sized {
             return Err(TrainError::usage(SIZE_OF_STATIC));
         }
-        if let Some(teacher) = &arguments.teacher {
+        if let Some(teacher) = &teacher {
             fit.settings.set("guide", teacher);
         }
         return fit::run(NAME, fit, notes);
     };
     let is_new = !fit.resume || student == STATIC;
-    let teacher = match arguments.teacher {
+    let teacher = match teacher {
         None if is_new => Some(DEFAULT_MODEL.to_owned()),
         given => given,
     };
