@@ -9,9 +9,8 @@ use numpy::{IntoPyArray, PyArray1, PyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use crate::error::{Error, unknown};
+use crate::error::{Error, shape, unknown};
 use crate::loading::{Kind, Loading};
-use crate::similarity::shape;
 use crate::texts::borrowed;
 use crate::threads::ThreadsOf;
 use crate::watch::{SLICE, Watch};

@@ -38,6 +38,11 @@ pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
     Error::Argument(format!("{what} `{name}` is unknown; choose {known}"))
 }
 
+/// Numbers that are not a matrix of that shape, which no computation here gives.
+pub(crate) fn shape(error: numpy::ndarray::ShapeError) -> Error {
+    Error::Argument(error.to_string())
+}
+
 impl From<Error> for PyErr {
     /// `ValueError` for what another argument would mend, `OSError` for models and files that are not there, else
     /// `RuntimeError`.

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use search::{Similarity, VectorsView, pairwise_similarity, similarity_matrix};
 
 use crate::encoder::Encoder;
-use crate::error::{Error, unknown};
+use crate::error::{Error, shape, unknown};
 
 /// The measure with this name.
 pub(crate) fn measure(name: &str) -> Result<Similarity, Error> {
@@ -46,9 +46,4 @@ pub(crate) fn similarity<'py>(
     }
     let scores = Array2::from_shape_vec((rows, columns), scores).map_err(shape)?;
     Ok(scores.into_pyarray(py).to_dyn().clone())
-}
-
-/// Numbers that are not a matrix of that shape, which no computation here gives.
-pub(crate) fn shape(error: numpy::ndarray::ShapeError) -> Error {
-    Error::Argument(error.to_string())
 }

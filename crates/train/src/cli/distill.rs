@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use clap::builder::Resettable;
 use clap::{Args, Command};
 
 use super::FitArgs;
@@ -68,7 +69,11 @@ as_arguments!(StudentSettings, options, Self);
 
 fn options(command: Command) -> Command {
     let hidden = |command: Command, name: String| {
-        command.mut_arg(name, |option| option.hide(true).conflicts_with("student"))
+        command.mut_arg(name, |option| {
+            // `--teacher` has the variable of `--model`.
+            let option = option.env(Resettable::Reset);
+            option.hide(true).conflicts_with("student")
+        })
     };
     // The defaults are those that the command gives; only what is typed counts.
     DECIDED
