@@ -123,6 +123,9 @@ fn given(
     }
 }
 
+/// First rows in which a column is looked for.
+const FIRST_ROWS: usize = 1000;
+
 /// Whether a file has all these columns; assumed for a pipe, which can be read only once.
 pub(super) fn has(
     file: &Source,
@@ -139,7 +142,23 @@ pub(super) fn has(
         ..reader_options(options)
     };
     match RowReader::open(file, &named) {
-        Ok(_) => Ok(true),
+        Ok(reader) => {
+            // A large file of JSON opens without a column that none of its first rows has.
+            let mut missing: Vec<usize> = (0..named.columns.len()).collect();
+            for row in reader.take(FIRST_ROWS).filter_map(Result::ok) {
+                missing.retain(|&column| row.fields[column].is_empty());
+                if missing.is_empty() {
+                    return Ok(true);
+                }
+            }
+            let every = ReaderOptions {
+                columns: Vec::new(),
+                ..named.clone()
+            };
+            let present = RowReader::open_every_scalar(file, &every)?;
+            let is_present = |&column: &usize| present.columns().contains(&named.columns[column]);
+            Ok(missing.iter().all(is_present))
+        }
         Err(
             ReadError::TextHasNoColumns { .. }
             | ReadError::Columns {

@@ -368,3 +368,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_large_file_without_the_columns_has_them_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.jsonl");
+    let row = format!("{{\"other\": \"a\", \"text\": \"{}\"}}\n", "b".repeat(1000));
+    std::fs::write(&path, row.repeat(10_000)).unwrap();
+    let options = ReadOptions::default();
+    let has = |columns: &str| {
+        let columns: ColumnMap = columns.parse().unwrap();
+        has(&Source::from(path.as_path()), &columns, &options).unwrap()
+    };
+    assert!(!has("anchor=query,positive=title"));
+    assert!(has("anchor=other,positive={text}, {other}"));
+}
