@@ -40,24 +40,10 @@ pub(super) fn load(
     };
     let guide = open(name, &settings.config, context)?;
     if settings.objective.loss == Loss::EmbedDistill {
-        // It compares whole vectors.
-        let truncated = |dimensions: usize, width: usize| {
-            (dimensions < width)
-                .then(|| format!("keeps {dimensions} of {width} numbers of its vectors"))
-        };
-        let kept = checkpoint.truncate_dim.unwrap_or(usize::MAX);
-        let problem = truncated(guide.width(), guide.full_width())
-            .map(|problem| format!("the teacher {name} {problem}"))
-            .or_else(|| {
-                let problem = truncated(kept, checkpoint.width())?;
-                Some(format!("the student {} {problem}", settings.model))
-            });
-        if let Some(problem) = problem {
-            return Err(TrainError::Usage(format!(
-                "{problem}: remove `truncate_dim` from its config_sentence_transformers.json, and cut the vectors of the \
-                 new model instead"
-            )));
-        }
+        check_whole("teacher", name, guide.width(), guide.full_width())?;
+        let width = checkpoint.width();
+        let kept = checkpoint.truncate_dim.unwrap_or(width);
+        check_whole("student", &settings.model, kept, width)?;
     }
     if settings.objective.loss == Loss::EmbedDistill && guide.width() < checkpoint.width() {
         return Err(TrainError::Usage(format!(
@@ -68,6 +54,17 @@ pub(super) fn load(
         )));
     }
     Ok(Some(guide))
+}
+
+/// Refuses a model that keeps a part of its vectors: embed-distill compares whole ones.
+fn check_whole(role: &str, name: &str, kept: usize, width: usize) -> Result<(), TrainError> {
+    if kept >= width {
+        return Ok(());
+    }
+    Err(TrainError::Usage(format!(
+        "the {role} {name} keeps {kept} of {width} numbers of its vectors: remove `truncate_dim` from its \
+         config_sentence_transformers.json, and cut the vectors of the new model instead"
+    )))
 }
 
 /// Opens a guide or a teacher.

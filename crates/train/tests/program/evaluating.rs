@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{command, device, fit, folder, stderr, stdout, succeed, tiny};
+use crate::support::{command, copy_model, device, fit, folder, stderr, stdout, succeed, tiny};
 
 /// `train evaluate --json` on the tiny model: the evaluations.
 fn evaluations(folder: &Path, more: &str) -> Value {
@@ -179,7 +179,7 @@ fn columns_that_no_file_has_are_wrong_usage() {
 fn a_tuned_model_keeps_the_settings_of_its_base() {
     let folder = folder();
     let base = folder.path().join("base");
-    copy(Path::new(&tiny()), &base);
+    copy_model(Path::new(&tiny()), &base);
     let settings = "config_sentence_transformers.json";
     let read = |model: &Path| -> Value {
         serde_json::from_slice(&std::fs::read(model.join(settings)).unwrap()).unwrap()
@@ -202,17 +202,4 @@ fn a_tuned_model_keeps_the_settings_of_its_base() {
     let note = "similarity dot, 8 dimensions, prompt of texts \"find \", prompt of queries \"find \", \
                 prompt of documents \"title: \"";
     assert!(stderr(&evaluated).contains(note), "{}", stderr(&evaluated));
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use crate::interruption::{kill_at, long};
-use crate::support::{fit, folder, inside, repeatable, stderr, steps, succeed, tiny, weights};
+use crate::support::{
+    copy_model, fit, folder, inside, repeatable, stderr, steps, succeed, tiny, weights,
+};
 
 /// The files of vectors of a run.
 pub(crate) fn vectors(output: &Path) -> Vec<(String, u64)> {
@@ -106,7 +108,21 @@ fn what_does_not_fit_a_guide_is_refused() {
     // A table of 8 numbers per token.
     let narrow = tiny().replace("tiny-mpnet", "static/root");
     let narrow = format!("--loss embed-distill --guide {narrow} --output c");
+    let cut = inside(folder.path(), "cut");
+    copy_model(Path::new(&tiny()), &cut);
+    let settings = cut.join("config_sentence_transformers.json");
+    std::fs::write(settings, r#"{"truncate_dim": 8}"#).unwrap();
+    let cut_teacher = "--loss embed-distill --guide cut --output e";
+    let cut_student = format!(
+        "--loss embed-distill --model cut --guide {} --output f",
+        tiny()
+    );
     for (more, words) in [
+        (cut_teacher, "the teacher cut keeps 8 of 32 numbers"),
+        (
+            cut_student.as_str(),
+            "the student cut keeps 8 of 32 numbers",
+        ),
         (narrow.as_str(), "give a guide that is at least as wide"),
         (
             "--loss gist --guide-precision int8 --output d",

@@ -5,21 +5,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::interruption::long;
-use crate::support::{command, device, fit, folder, inside, repeatable, steps, succeed, tiny};
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in from.read_dir().unwrap() {
-        let (path, name) = entry
-            .map(|entry| (entry.path(), entry.file_name()))
-            .unwrap();
-        if path.is_dir() {
-            copy(&path, &to.join(name));
-        } else {
-            std::fs::copy(&path, to.join(name)).unwrap();
-        }
-    }
-}
+use crate::support::{
+    command, copy_model, device, fit, folder, inside, repeatable, steps, succeed, tiny,
+};
 
 /// A model of the hub may change under its name.
 #[test]
@@ -27,7 +15,7 @@ fn a_model_of_the_hub_is_recorded_with_its_commit() {
     const COMMIT: &str = "e8c3b32edf5434bc2275fc9bab85f82640a19130";
     let folder = folder();
     let cached = inside(folder.path(), "hub/models--owner--tiny");
-    copy(Path::new(&tiny()), &cached.join("snapshots").join(COMMIT));
+    copy_model(Path::new(&tiny()), &cached.join("snapshots").join(COMMIT));
     std::fs::create_dir_all(cached.join("refs")).unwrap();
     std::fs::write(cached.join("refs/main"), COMMIT).unwrap();
     let device = device();

@@ -5,8 +5,8 @@ use std::process::Stdio;
 
 use crate::interruption::{OVERSHOT, kill, long, wait_for_checkpoint};
 use crate::support::{
-    checkpoints, contents, evaluations, fit, fit_model, folder, inside, latest_checkpoint,
-    position, repeatable, stderr, steps, succeed, tiny, weights,
+    checkpoints, contents, copy_model, evaluations, fit, fit_model, folder, inside,
+    latest_checkpoint, position, repeatable, stderr, steps, succeed, tiny, weights,
 };
 
 #[test]
@@ -94,19 +94,6 @@ fn a_run_goes_on_from_another_folder_and_keeps_what_was_changed() {
     std::fs::rename(place("pairs.tsv"), place("moved.tsv")).unwrap();
     resume("--train ../moved.tsv");
     assert!(text("training.toml").contains("moved.tsv"));
-}
-
-/// Copies a model folder.
-fn copy_model(from: &Path, to: &Path) {
-    std::fs::create_dir(to).unwrap();
-    for entry in from.read_dir().unwrap() {
-        let (path, name) = (entry.as_ref().unwrap().path(), entry.unwrap().file_name());
-        if path.is_dir() {
-            copy_model(&path, &to.join(name));
-        } else {
-            std::fs::copy(path, to.join(name)).unwrap();
-        }
-    }
 }
 
 #[test]
