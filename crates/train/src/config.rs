@@ -143,9 +143,14 @@ pub(crate) struct FitConfig {
     #[arg(long, value_name = "NAME", default_value = "multiple-negatives-ranking", help_heading = LOSS)]
     pub loss: String,
     /// Hide false negatives (gist) or copy the vectors (embed-distill) of this model: a name on the hub
-    /// or a folder. It embeds all rows before the first step.
+    /// or a folder. It embeds all rows before the first step. Repeat for several: their cosines are averaged.
     #[arg(long, value_name = "NAME|DIR", help_heading = LOSS)]
-    pub guide: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub guide: Vec<String>,
+    /// Weight the cosines of each of several guides by W, in their order [default: 1 each].
+    #[arg(long, value_name = "W,...", value_delimiter = ',', value_parser = above_0, help_heading = LOSS)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub guide_weights: Vec<f64>,
     /// Compute the guide's vectors in f32, bf16, f16 (GPU) or int8 [default: the precision of its
     /// file].
     #[arg(long, value_name = "NAME", value_parser = |name: &str| name.parse::<Precision>(), help_heading = LOSS)]

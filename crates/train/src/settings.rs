@@ -117,22 +117,27 @@ impl Settings {
             return usage("give a folder for the tuned model: --output DIR");
         }
         let vectors = objective.loss.needs().target == TargetKind::Vectors;
-        match &config.guide {
-            None if vectors => {
+        match config.guide.is_empty() {
+            true if vectors => {
                 return usage("this loss needs a guide: give --guide NAME|DIR");
             }
-            Some(_) if !vectors => {
+            false if !vectors => {
                 return usage("--guide is for the losses gist and embed-distill; leave it out");
             }
             _ => {}
         }
-        if !config.train_weights.is_empty() && config.train_weights.len() != config.train.len() {
-            return Err(TrainError::Usage(format!(
-                "--train-weights has {} numbers for {} files of --train: give one for each",
-                config.train_weights.len(),
-                config.train.len()
-            )));
-        }
+        check_weights(
+            "train",
+            "files",
+            config.train_weights.len(),
+            config.train.len(),
+        )?;
+        check_weights(
+            "guide",
+            "models",
+            config.guide_weights.len(),
+            config.guide.len(),
+        )?;
         if config.texts && config.group_column.is_some() {
             return usage(
                 "--texts makes a row of every text, and such rows have no --group-column: leave it out",
@@ -339,6 +344,16 @@ fn pair_loss(config: &FitConfig, name: &str) -> Result<PairLoss, TrainError> {
             LossError::UnknownOfPairs(name.to_owned())
         ))
     })
+}
+
+/// Refuses weights of which there are more or fewer than of what they weigh.
+fn check_weights(option: &str, what: &str, weights: usize, count: usize) -> Result<(), TrainError> {
+    if weights == 0 || weights == count {
+        return Ok(());
+    }
+    Err(TrainError::Usage(format!(
+        "--{option}-weights has {weights} numbers for {count} {what} of --{option}: give one for each"
+    )))
 }
 
 /// Refuses several devices of different kinds, and one that is named twice.

@@ -18,16 +18,16 @@ Examples:
 /// Arguments of `distill`.
 #[derive(Clone, Debug, Args)]
 pub struct DistillArgs {
-    /// Copy the vectors of this model: a name on the hub or a folder
-    /// [default: sentence-transformers/all-mpnet-base-v2].
+    /// Copy the vectors of this model: a name on the hub or a folder. Repeat it for the average of
+    /// several, except for a static model [default: sentence-transformers/all-mpnet-base-v2].
     #[arg(
         long,
         value_name = "NAME|DIR",
         env = "MPNET_BURN_MODEL",
         hide_env_values = true
     )]
-    pub teacher: Option<String>,
-    /// Make a static model (static), keep layers of the teacher, counted from 0
+    pub teacher: Vec<String>,
+    /// Make a static model (static), keep layers of the first teacher, counted from 0
     /// (layers=0,4,8,11), or start from another encoder: a name on the hub or a folder. The
     /// defaults of a static model are --batch-size 512, --lr 1e-3 and --epochs 6.
     #[arg(

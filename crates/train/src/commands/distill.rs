@@ -63,25 +63,25 @@ pub(super) fn run(arguments: DistillArgs, notes: Console) -> Result<(), TrainErr
     let mut fit = arguments.fit.map(|settings| settings.0);
     fit.read_config()?;
     // As `fit`, a resumed run does not follow the variable.
-    let of_variable = |name: &String| std::env::var(VARIABLE).as_ref() == Ok(name);
-    let teacher = arguments
-        .teacher
-        .filter(|name| !fit.resume || !of_variable(name));
+    let variable = std::env::var(VARIABLE).ok();
+    let mut teachers = arguments.teacher;
+    if fit.resume && teachers.iter().eq(&variable) {
+        teachers.clear();
+    }
     let Some(student) = arguments.student else {
         // A resumed run has a student, and a teacher that a given one must be.
         if sized {
             return Err(TrainError::usage(SIZE_OF_STATIC));
         }
-        if let Some(teacher) = &teacher {
-            fit.settings.set("guide", teacher);
+        if !teachers.is_empty() {
+            fit.settings.set_all("guide", &teachers);
         }
         return fit::run(NAME, fit, notes);
     };
     let is_new = !fit.resume || student == STATIC;
-    let teacher = match teacher {
-        None if is_new => Some(DEFAULT_MODEL.to_owned()),
-        given => given,
-    };
+    if teachers.is_empty() && is_new {
+        teachers.push(DEFAULT_MODEL.to_owned());
+    }
     let usage = |problem: String| Err(TrainError::Usage(problem));
     let given = &mut fit.settings;
     if let Some(name) = given.names().find(|name| DECIDED.contains(name)) {
@@ -91,8 +91,8 @@ pub(super) fn run(arguments: DistillArgs, notes: Console) -> Result<(), TrainErr
     if !given.has("train") && !fit.resume {
         return usage("give the texts to learn from: --train FILE".to_owned());
     }
-    if let Some(teacher) = &teacher {
-        given.set("guide", teacher);
+    if !teachers.is_empty() {
+        given.set_all("guide", &teachers);
     }
     if student == STATIC {
         return run_static(fit, size, notes);
@@ -102,7 +102,7 @@ pub(super) fn run(arguments: DistillArgs, notes: Console) -> Result<(), TrainErr
     }
     match student.strip_prefix(LAYERS) {
         Some(layers) => {
-            if let Some(teacher) = &teacher {
+            if let Some(teacher) = teachers.first() {
                 given.set("model", teacher);
             }
             given.set("layers", layers);

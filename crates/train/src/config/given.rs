@@ -29,10 +29,11 @@ struct Values {
 const EXCLUSIVE: [(&str, &str); 2] = [("split", "valid"), ("lora", "freeze")];
 
 /// Settings that are nothing without another one.
-const NEEDS: [(&str, &str); 6] = [
+const NEEDS: [(&str, &str); 7] = [
     ("category-column", "label"),
     ("column", "label"),
     ("guide-precision", "guide"),
+    ("guide-weights", "guide"),
     ("lora-alpha", "lora"),
     ("matryoshka-weights", "matryoshka"),
     ("train-weights", "train"),
@@ -42,10 +43,11 @@ const NEEDS: [(&str, &str); 6] = [
 const OF_RERANKERS: [&str; 1] = ["negatives"];
 
 /// Settings that only an encoder has.
-pub(super) const OF_ENCODERS: [&str; 9] = [
+pub(super) const OF_ENCODERS: [&str; 10] = [
     "document_prompt",
     "guide",
     "guide_precision",
+    "guide_weights",
     "margin",
     "matryoshka",
     "matryoshka_weights",
@@ -183,7 +185,12 @@ impl Given {
 
     /// Gives a setting another value.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
-        let words = vec![value.into()];
+        self.set_all(name, &[value.to_owned()]);
+    }
+
+    /// Gives a setting other values.
+    pub(crate) fn set_all(&mut self, name: &str, values: &[String]) {
+        let words = values.iter().map(OsString::from).collect();
         self.0
             .insert(name.to_owned(), Values { words, place: None });
     }

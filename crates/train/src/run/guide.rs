@@ -1,15 +1,16 @@
-//! The guide or teacher of a run: it embeds all texts before the first step.
+//! The guides or teachers of a run: they embed all texts before the first step.
 //!
-//! Its vectors are in the folder of checkpoints until the run is over, so that a resumed run does not compute them
+//! Their vectors are in the folder of checkpoints until the run is over, so that a resumed run does not compute them
 //! again. Blocks of texts are appended to a file with another name, which is renamed when it is complete.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
+use std::iter::repeat;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model::{Checkpoint, Prompt, SentenceEncoder, SentenceEncoderBuilder};
+use model::{Checkpoint, ModelError, Prompt, SentenceEncoder, SentenceEncoderBuilder};
 use program::{Unit, atomic_file};
 
 use super::RunContext;
@@ -25,35 +26,85 @@ use crate::train::checkpoint::CheckpointFolder;
 /// Texts between two writes: 25 MB of vectors of 768 numbers.
 const BLOCK: usize = 8192;
 
-/// The model of `--guide`; `None` without one.
-///
-/// # Errors
-///
-/// It cannot be found or loaded, or its vectors do not fit those of the model.
-pub(super) fn load(
-    settings: &Settings,
-    checkpoint: &Checkpoint,
-    context: &RunContext,
-) -> Result<Option<SentenceEncoder>, TrainError> {
-    let Some(name) = &settings.guide else {
-        return Ok(None);
-    };
-    let guide = open(name, &settings.config, context)?;
-    if settings.objective.loss == Loss::EmbedDistill {
-        check_whole("teacher", name, guide.width(), guide.full_width())?;
-        let width = checkpoint.width();
-        let kept = checkpoint.truncate_dim.unwrap_or(width);
-        check_whole("student", &settings.model, kept, width)?;
+/// The models of `--guide`, with the weight of each.
+pub(super) struct Guides(Vec<(SentenceEncoder, f64)>);
+
+impl Guides {
+    /// Opens the models; `None` if there are none.
+    ///
+    /// # Errors
+    ///
+    /// One cannot be found or loaded, or their vectors do not fit those of the model.
+    pub(super) fn load(
+        settings: &Settings,
+        checkpoint: &Checkpoint,
+        context: &RunContext,
+    ) -> Result<Option<Self>, TrainError> {
+        if settings.guide.is_empty() {
+            return Ok(None);
+        }
+        let weights = settings.guide_weights.iter().copied();
+        let mut guides = Vec::with_capacity(settings.guide.len());
+        for (name, weight) in settings.guide.iter().zip(weights.chain(repeat(1.0))) {
+            let guide = match open(name, &settings.config, context) {
+                // A precision is for the networks among several models.
+                Err(TrainError::Model(ModelError::StaticPrecision { .. }))
+                    if settings.guide.len() > 1 =>
+                {
+                    let mut config = settings.config.clone();
+                    config.guide_precision = None;
+                    open(name, &config, context)?
+                }
+                opened => opened?,
+            };
+            if settings.objective.loss == Loss::EmbedDistill {
+                check_whole("teacher", name, guide.width(), guide.full_width())?;
+            }
+            guides.push((guide, weight));
+        }
+        let guides = Self(guides);
+        if settings.objective.loss == Loss::EmbedDistill {
+            let width = checkpoint.width();
+            let kept = checkpoint.truncate_dim.unwrap_or(width);
+            check_whole("student", &settings.model, kept, width)?;
+            if guides.width() < width {
+                return Err(TrainError::Usage(format!(
+                    "--guide {} has vectors of {} numbers and the model of {width}: embed-distill compares them; give a \
+                     guide that is at least as wide",
+                    settings.guide.join(" and "),
+                    guides.width(),
+                )));
+            }
+        }
+        Ok(Some(guides))
     }
-    if settings.objective.loss == Loss::EmbedDistill && guide.width() < checkpoint.width() {
-        return Err(TrainError::Usage(format!(
-            "--guide {name} has vectors of {} numbers and the model of {}: embed-distill compares them; give a \
-             guide that is at least as wide",
-            guide.width(),
-            checkpoint.width()
-        )));
+
+    /// Numbers of the vectors of all of them, side by side.
+    fn width(&self) -> usize {
+        self.0.iter().map(|(guide, _)| guide.width()).sum()
     }
-    Ok(Some(guide))
+
+    /// What tells the models from others: hashes of their files.
+    pub(super) fn identity(&self) -> Result<String, TrainError> {
+        let all = self.0.iter().map(|(guide, _)| guide.identity());
+        let all: Result<Vec<String>, _> = all.collect();
+        Ok(all?.join(" "))
+    }
+
+    /// The vectors of all models for the texts of a table. Those of several are side by side, each times the root of its
+    /// weight: a cosine of two such vectors is the weighted mean of the models' cosines.
+    fn embed(
+        &self,
+        table: &TextTable,
+        folder: Option<&CheckpointFolder>,
+        context: &RunContext,
+    ) -> Result<TextVectors, TrainError> {
+        let mut all = Vec::with_capacity(self.0.len());
+        for (guide, weight) in &self.0 {
+            all.push((embed(table, guide, folder, context)?, weight.sqrt() as f32));
+        }
+        Ok(TextVectors::side_by_side(all))
+    }
 }
 
 /// Refuses a model that keeps a part of its vectors: embed-distill compares whole ones.
@@ -92,29 +143,32 @@ pub(super) fn builder(config: &FitConfig, context: &RunContext) -> SentenceEncod
     }
 }
 
-/// Adds the guide's vectors to the tables of a run. For embed-distill, vectors wider than the model's, of `width` numbers,
+/// Adds the guides' vectors to the tables of a run. For embed-distill, vectors wider than the model's, of `width` numbers,
 /// are projected on the principal axes of the training texts.
 pub(super) fn embed_all(
     rows: &Rows,
-    guide: &SentenceEncoder,
+    guides: &Guides,
     settings: &Settings,
     width: usize,
     folder: Option<&CheckpointFolder>,
     context: &RunContext,
 ) -> Result<(), TrainError> {
-    let projects = settings.objective.loss == Loss::EmbedDistill && guide.width() > width;
+    let projects = settings.objective.loss == Loss::EmbedDistill && guides.width() > width;
     let mut axes = None;
     for table in rows.for_guide(settings) {
-        let mut vectors = embed(table, guide, folder, context)?;
+        let mut vectors = guides.embed(table, folder, context)?;
         if projects {
             let axes = match &axes {
                 Some(axes) => Arc::clone(axes),
-                None => Arc::clone(axes.insert(Arc::new(self::axes(
-                    &vectors,
-                    width,
-                    table.len(),
-                    context,
-                )?))),
+                None => {
+                    let found = self::axes(&vectors, width, table.len(), context)?;
+                    // A student that begins with the vectors of the first guide has the least to learn.
+                    let found = match &guides.0[..] {
+                        [(first, _), _, ..] if first.width() == width => found.turned(),
+                        _ => found,
+                    };
+                    Arc::clone(axes.insert(Arc::new(found)))
+                }
             };
             vectors.project(axes);
         }

@@ -32,6 +32,7 @@ pub(crate) use change::{Samples, WeightChange};
 pub(crate) use dataset::files_of;
 
 use self::folder::OutputFolder;
+use self::guide::Guides;
 use self::rows::Rows;
 use crate::config::{Given, Task};
 use crate::download::hub_options;
@@ -189,7 +190,7 @@ pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, Tra
         ));
     }
 
-    let guide = guide::load(&settings, &checkpoint, context)?;
+    let guides = Guides::load(&settings, &checkpoint, context)?;
 
     let result = devices[0].run(task::Fit {
         settings: &settings,
@@ -197,7 +198,7 @@ pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, Tra
         checkpoint,
         commit: commit_of(&found.path, found.origin),
         rows,
-        guide,
+        guides,
         output,
         context,
         reference,

@@ -7,13 +7,13 @@ use burn::prelude::DeviceOps;
 use burn::tensor::backend::DeviceId;
 use model::backend::{BackendTask, EncoderOps};
 use model::parts::SentenceModel;
-use model::{Checkpoint, Device, SentenceEncoder};
+use model::{Checkpoint, Device};
 use program::Console;
 
 use super::finish::{Finish, check_best_model, save_model};
 use super::folder::OutputFolder;
 use super::freeze::freeze;
-use super::guide;
+use super::guide::{self, Guides};
 use super::monitor::{Keep, Monitor, Validate, noted};
 use super::plan::plan;
 use super::rows::{Rows, batcher};
@@ -37,8 +37,8 @@ pub(super) struct Fit<'a> {
     /// Commit of a model from the hub.
     pub(super) commit: Option<String>,
     pub(super) rows: Rows,
-    /// The model whose vectors the loss needs.
-    pub(super) guide: Option<SentenceEncoder>,
+    /// The models whose vectors the loss needs.
+    pub(super) guides: Option<Guides>,
     pub(super) output: Option<OutputFolder>,
     pub(super) context: &'a RunContext,
     pub(super) reference: Option<ReferenceCurve>,
@@ -73,11 +73,17 @@ impl BackendTask for Fit<'_> {
         if let Some(output) = &mut self.output {
             output.begin(&config)?;
         }
-        if let Some(guide) = self.guide.take() {
+        if let Some(guides) = self.guides.take() {
             let folder = self.output.as_ref().map(OutputFolder::checkpoints);
             let (rows, width) = (&self.rows, self.checkpoint.width());
-            let embedded =
-                guide::embed_all(rows, &guide, settings, width, folder.as_ref(), self.context);
+            let embedded = guide::embed_all(
+                rows,
+                &guides,
+                settings,
+                width,
+                folder.as_ref(),
+                self.context,
+            );
             embedded.map_err(|error| match (error, self.resumption()) {
                 (TrainError::InterruptedBefore, Some(advice)) => {
                     TrainError::InterruptedWithVectors { advice }
@@ -225,11 +231,11 @@ impl Fit<'_> {
         Ok(position)
     }
 
-    /// Identity of the base model, and of the guide.
+    /// Identity of the base model, and of the guides.
     fn identity(&self) -> Result<String, TrainError> {
         let model = self.checkpoint.identity()?;
-        Ok(match &self.guide {
-            Some(guide) => format!("{model} {}", guide.identity()?),
+        Ok(match &self.guides {
+            Some(guides) => format!("{model} {}", guides.identity()?),
             None => model,
         })
     }
@@ -239,9 +245,9 @@ impl Fit<'_> {
         if let Some(output) = self.output.as_ref().filter(|_| before.model != now.model) {
             return Err(TrainError::OtherModel {
                 path: output.path.clone(),
-                model: match &self.settings.guide {
-                    Some(guide) => format!("{} with the guide {guide}", self.settings.model),
-                    None => self.settings.model.clone(),
+                model: match self.settings.guide.join(" and ") {
+                    guides if guides.is_empty() => self.settings.model.clone(),
+                    guides => format!("{} with the guide {guides}", self.settings.model),
                 },
             });
         }

@@ -149,6 +149,48 @@ fn a_static_student_learns_the_vectors() {
     }
 }
 
+/// The cosine of the student with two teachers, before it learns: 1 if the second one has no weight.
+#[test]
+fn several_teachers_count_by_their_weights() {
+    let folder = folder();
+    let other = tiny().replace("tiny-mpnet", "architectures/bert");
+    let first_cosine = |weights: &str, output: &str| {
+        let line = format!(
+            "--student {} --teacher {other} --guide-weights {weights} --split 0.25 --max-steps 1 --lr 1e-9 --output \
+             {output}",
+            tiny()
+        );
+        succeed(distill(folder.path(), &line));
+        let run = inside(folder.path(), output);
+        let card = std::fs::read_to_string(run.join("README.md")).unwrap();
+        assert!(card.contains("guide | tiny-mpnet, bert"), "{card}");
+        evaluations(&run)[0]["scores"]["teacher_cosine"]
+            .as_f64()
+            .unwrap()
+    };
+    let alone = first_cosine("1,1e-9", "alone");
+    assert!((alone - 1.0).abs() < 1e-4, "{alone}");
+    let both = first_cosine("1,1", "both");
+    assert!(both < 0.99, "{both}");
+    // Axes that were not turned towards the student would have no cosine with it, in the mean.
+    assert!(both > 0.5, "{both}");
+}
+
+#[test]
+fn a_precision_is_for_the_networks_among_several_teachers() {
+    let folder = folder();
+    let table = tiny().replace("tiny-mpnet", "static/root");
+    let line = format!(
+        "--device cpu --student {} --teacher {table} --guide-precision int8 --max-steps 1 --output both",
+        tiny()
+    );
+    let output = succeed(distill(folder.path(), &line));
+    assert_eq!(
+        stderr(&output).matches("the guide embeds 48 texts").count(),
+        2
+    );
+}
+
 #[test]
 fn what_does_not_fit_is_refused() {
     let folder = folder();
@@ -188,6 +230,14 @@ fn what_does_not_fit_is_refused() {
         (
             "--student static --dimensions 16 --lr 1e30 --epochs 1 --output a",
             "NaN or infinite weights",
+        ),
+        (
+            "--student static --teacher other --output a",
+            "give one --teacher",
+        ),
+        (
+            "--student layers=0 --guide-weights 1,1 --output a",
+            "--guide-weights has 2 numbers for 1 models of --guide",
         ),
         ("--output a", "--student"),
     ] {

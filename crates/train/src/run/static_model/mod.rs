@@ -82,9 +82,9 @@ fn distilled(
     context: &RunContext,
 ) -> Result<StaticResult, TrainError> {
     let usage = |problem: &str| TrainError::Usage(problem.to_owned());
-    let (Some(output), Some(teacher_name)) = (&config.output, &config.guide) else {
+    let (Some(output), [teacher_name]) = (&config.output, &config.guide[..]) else {
         return Err(usage(
-            "give --teacher NAME|DIR and a folder for the model: --output DIR",
+            "give one --teacher NAME|DIR and a folder for the model: --output DIR",
         ));
     };
     let batch_size = NonZeroUsize::new(config.batch_size);
