@@ -5,9 +5,9 @@ usage: python texts.py --texts FOLDER [--wordnet FOLDER | --sentences] --output 
 The texts and their licences are in SOURCES: products, searches, and with --wordnet a dictionary. --texts has one folder
 per source, with the files of the places that SOURCES names; --wordnet has the files data.noun, data.verb, data.adj and
 data.adv of WordNet 3.0 (Debian's package wordnet-base has them). Texts under a licence that asks for the same licence
-(CC BY-SA) are not among them: with --sentences the file has those, which are SENTENCES, and no other. Texts of the data
-that the models are measured with are never there: a text that equals a title or a query of datasets/chorus-electronics or
-a sentence of datasets/sts is left out.
+(CC BY-SA) are not among them: with --sentences the file has those, which are SENTENCES, and no other. The models are
+measured with datasets/chorus-electronics and datasets/sts: a text that equals one of their titles, queries or sentences is
+left out. Do not measure them with datasets/dbpedia-entity-sample: its documents are among SENTENCES.
 """
 import argparse
 import csv

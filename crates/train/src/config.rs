@@ -147,7 +147,7 @@ pub(crate) struct FitConfig {
     #[arg(long, value_name = "NAME|DIR", help_heading = LOSS)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub guide: Vec<String>,
-    /// Weight the cosines of each of several guides by W, in their order [default: 1 each].
+    /// Weight the cosines of each of several guides or teachers by W, in their order [default: 1 each].
     #[arg(long, value_name = "W,...", value_delimiter = ',', value_parser = above_0, help_heading = LOSS)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub guide_weights: Vec<f64>,

@@ -175,14 +175,16 @@ pub enum TrainError {
     },
     /// The base model differs from that of the run to resume.
     #[error(
-        "{}: did not start from {model}: its files differ; give the model that the run started from with --model",
+        "{}: did not start from {model}: the files differ; give what the run started from with {options}",
         path.display()
     )]
     OtherModel {
         /// The folder of the run.
         path: PathBuf,
-        /// The model now.
+        /// The model now, and its guides.
         model: String,
+        /// The options that name them.
+        options: &'static str,
     },
     /// The rows differ from those of the run to resume.
     #[error(

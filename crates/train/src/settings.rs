@@ -132,12 +132,11 @@ impl Settings {
             config.train_weights.len(),
             config.train.len(),
         )?;
-        check_weights(
-            "guide",
-            "models",
-            config.guide_weights.len(),
-            config.guide.len(),
-        )?;
+        let guides = config.guide.len();
+        check_weights("guide", "models", config.guide_weights.len(), guides)?;
+        if guides == 1 && !config.guide_weights.is_empty() {
+            return usage("--guide-weights is for several models; leave it out");
+        }
         if config.texts && config.group_column.is_some() {
             return usage(
                 "--texts makes a row of every text, and such rows have no --group-column: leave it out",
@@ -352,7 +351,7 @@ fn check_weights(option: &str, what: &str, weights: usize, count: usize) -> Resu
         return Ok(());
     }
     Err(TrainError::Usage(format!(
-        "--{option}-weights has {weights} numbers for {count} {what} of --{option}: give one for each"
+        "--{option}-weights has {weights} numbers for {count} {what}: give one for each"
     )))
 }
 

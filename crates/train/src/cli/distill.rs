@@ -18,8 +18,9 @@ Examples:
 /// Arguments of `distill`.
 #[derive(Clone, Debug, Args)]
 pub struct DistillArgs {
-    /// Copy the vectors of this model: a name on the hub or a folder. Repeat it for the average of
-    /// several, except for a static model [default: sentence-transformers/all-mpnet-base-v2].
+    /// Copy the vectors of this model: a name on the hub or a folder. Repeat it for a student, other than a
+    /// static one, with the mean of several models' cosines [default:
+    /// sentence-transformers/all-mpnet-base-v2].
     #[arg(
         long,
         value_name = "NAME|DIR",

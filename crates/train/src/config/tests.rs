@@ -150,6 +150,7 @@ fn wrong_values_are_named() {
             "guide-precision = \"int8\"",
             "--guide-precision needs --guide:",
         ),
+        ("guide-weights = 2", "--guide-weights needs --guide:"),
         ("train-weights = 1", "--train-weights needs --train:"),
         ("lora-alpha = 4", "--lora-alpha needs --lora:"),
         (

@@ -120,7 +120,8 @@ impl Part {
         if let Some(norm) = self.norm {
             for vector in numbers.chunks_exact_mut(self.width) {
                 let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
-                let factor = norm / length.max(f32::MIN_POSITIVE);
+                // A text of which a static model knows no word has a vector of zeros.
+                let factor = if length > 0.0 { norm / length } else { 0.0 };
                 vector.iter_mut().for_each(|value| *value *= factor);
             }
         }
@@ -172,6 +173,9 @@ mod tests {
         for (number, expected) in both.of_rows(&[0, 1], 1).unwrap().iter().zip(expected) {
             assert!((number - expected).abs() < 1e-6, "{number} {expected}");
         }
+        let zero = vectors(&[0.0, 0.0], 2, vec![0]);
+        let zero = TextVectors::side_by_side(vec![(zero, 1e3), (one(), 1.0)]);
+        assert_eq!(zero.of_rows(&[0], 1).unwrap(), [0.0, 0.0, 0.6, 0.8]);
         let alone = TextVectors::side_by_side(vec![(one(), 2.0)]);
         assert_eq!(alone.of_rows(&[1], 1).unwrap(), [3.0, 4.0]);
     }

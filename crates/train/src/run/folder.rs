@@ -30,7 +30,7 @@ pub(crate) const MODEL_CARD: &str = "README.md";
 
 /// Settings that a resumed run may change. They do not change the result, except `device`,
 /// which changes rounding and dropout masks. `model`, `revision` and `guide` must lead to the same files.
-const CHANGEABLE_ON_RESUME: [&str; 11] = [
+const CHANGEABLE_ON_RESUME: [&str; 10] = [
     "output",
     "device",
     "offline",
@@ -41,8 +41,10 @@ const CHANGEABLE_ON_RESUME: [&str; 11] = [
     "reference",
     "model",
     "revision",
-    "guide",
 ];
+
+/// The setting of the guides.
+const GUIDE: &str = "guide";
 
 /// Settings that name files of rows: the files may move, but none may be added or removed.
 const DATA_FILES: [&str; 2] = ["train", "valid"];
@@ -167,8 +169,12 @@ impl OutputFolder {
         let now = now.with_absolute_paths();
         let (old, new) = (before.to_toml()?, now.to_toml()?);
         let names = old.keys().chain(new.keys());
-        let may_change =
-            |name: &str| CHANGEABLE_ON_RESUME.contains(&name) || (moves && name == "replicas");
+        let may_change = |name: &str| match name {
+            // Their files may have moved, but none may be added or removed.
+            GUIDE => now.guide.len() == before.guide.len(),
+            "replicas" => moves,
+            name => CHANGEABLE_ON_RESUME.contains(&name),
+        };
         for name in names.filter(|name| !may_change(name)) {
             let (was, is) = (old.get(name), new.get(name));
             if DATA_FILES.contains(&name.as_str()) && was.is_some() == is.is_some() {

@@ -26,7 +26,7 @@ use crate::train::checkpoint::CheckpointFolder;
 /// Texts between two writes: 25 MB of vectors of 768 numbers.
 const BLOCK: usize = 8192;
 
-/// The models of `--guide`, with the weight of each.
+/// The models of `--guide`, with the share of each in the mean of their cosines.
 pub(super) struct Guides(Vec<(SentenceEncoder, f64)>);
 
 impl Guides {
@@ -43,14 +43,18 @@ impl Guides {
         if settings.guide.is_empty() {
             return Ok(None);
         }
-        let weights = settings.guide_weights.iter().copied();
+        let weights = &settings.guide_weights;
+        let sum = weights.iter().sum::<f64>();
+        let shares = weights.iter().map(|weight| weight / sum);
         let mut guides = Vec::with_capacity(settings.guide.len());
-        for (name, weight) in settings.guide.iter().zip(weights.chain(repeat(1.0))) {
+        let mut tables = 0;
+        for (name, share) in settings.guide.iter().zip(shares.chain(repeat(1.0))) {
             let guide = match open(name, &settings.config, context) {
                 // A precision is for the networks among several models.
                 Err(TrainError::Model(ModelError::StaticPrecision { .. }))
-                    if settings.guide.len() > 1 =>
+                    if tables + 1 < settings.guide.len() =>
                 {
+                    tables += 1;
                     let mut config = settings.config.clone();
                     config.guide_precision = None;
                     open(name, &config, context)?
@@ -60,7 +64,7 @@ impl Guides {
             if settings.objective.loss == Loss::EmbedDistill {
                 check_whole("teacher", name, guide.width(), guide.full_width())?;
             }
-            guides.push((guide, weight));
+            guides.push((guide, share));
         }
         let guides = Self(guides);
         if settings.objective.loss == Loss::EmbedDistill {
@@ -69,8 +73,8 @@ impl Guides {
             check_whole("student", &settings.model, kept, width)?;
             if guides.width() < width {
                 return Err(TrainError::Usage(format!(
-                    "--guide {} has vectors of {} numbers and the model of {width}: embed-distill compares them; give a \
-                     guide that is at least as wide",
+                    "the vectors of {} have {} numbers and those of the model {width}: embed-distill compares them; give a \
+                     guide or teacher with more, or several of them",
                     settings.guide.join(" and "),
                     guides.width(),
                 )));
@@ -91,8 +95,8 @@ impl Guides {
         Ok(all?.join(" "))
     }
 
-    /// The vectors of all models for the texts of a table. Those of several are side by side, each times the root of its
-    /// weight: a cosine of two such vectors is the weighted mean of the models' cosines.
+    /// The vectors of all models for the texts of a table. Those of several are side by side, each with the root of its
+    /// share as its norm: a cosine of two such vectors is the weighted mean of the models' cosines.
     fn embed(
         &self,
         table: &TextTable,
@@ -100,8 +104,9 @@ impl Guides {
         context: &RunContext,
     ) -> Result<TextVectors, TrainError> {
         let mut all = Vec::with_capacity(self.0.len());
-        for (guide, weight) in &self.0 {
-            all.push((embed(table, guide, folder, context)?, weight.sqrt() as f32));
+        for (place, (guide, share)) in self.0.iter().enumerate() {
+            let vectors = embed(table, guide, place, folder, context)?;
+            all.push((vectors, share.sqrt() as f32));
         }
         Ok(TextVectors::side_by_side(all))
     }
@@ -156,11 +161,18 @@ pub(super) fn embed_all(
     let projects = settings.objective.loss == Loss::EmbedDistill && guides.width() > width;
     let mut axes = None;
     for table in rows.for_guide(settings) {
+        if projects && axes.is_none() {
+            check_count(table, width)?;
+        }
         let mut vectors = guides.embed(table, folder, context)?;
         if projects {
             let axes = match &axes {
                 Some(axes) => Arc::clone(axes),
                 None => {
+                    context.notes.note(format_args!(
+                        "the {width} principal axes of vectors of {} numbers",
+                        guides.width()
+                    ));
                     let found = self::axes(&vectors, width, table.len(), context)?;
                     // A student that begins with the vectors of the first guide has the least to learn.
                     let found = match &guides.0[..] {
@@ -175,6 +187,18 @@ pub(super) fn embed_all(
         table.set_vectors(vectors);
     }
     Ok(())
+}
+
+/// Refuses texts of which there are fewer than axes, before they are embedded.
+fn check_count(table: &TextTable, axes: usize) -> Result<(), TrainError> {
+    let texts = table.distinct_texts(false).texts.len();
+    if texts >= axes {
+        return Ok(());
+    }
+    Err(TrainError::Usage(format!(
+        "{texts} texts cannot tell the {axes} directions of the model's vectors apart: give at least {axes}, or one \
+         guide or teacher whose vectors are as wide as the model's"
+    )))
 }
 
 /// The first principal axes of vectors.
@@ -212,11 +236,12 @@ pub(super) fn go_on(context: &RunContext) -> ControlFlow<()> {
     }
 }
 
-/// The guide's vectors of a table. Anchors have the prompt for queries, other texts that for documents. Without a folder
-/// of checkpoints the vectors are in a temporary file.
+/// The vectors of a table by the guide at a place among several. Anchors have the prompt for queries, other texts that for
+/// documents. Without a folder of checkpoints the vectors are in a temporary file.
 pub(super) fn embed(
     table: &TextTable,
     guide: &SentenceEncoder,
+    place: usize,
     folder: Option<&CheckpointFolder>,
     context: &RunContext,
 ) -> Result<TextVectors, TrainError> {
@@ -236,7 +261,7 @@ pub(super) fn embed(
         }
         Some(folder) => {
             let model = format!("{}-{}", guide.identity()?, guide.precision());
-            let path = folder.vectors(&model, table.fingerprint().hash);
+            let path = folder.vectors(place, &model, table.fingerprint().hash);
             let row = guide.width() * size_of::<f32>();
             let (file, done) = file(&path, row, count).map_err(TrainError::io(&path))?;
             (file, path, done)

@@ -243,12 +243,18 @@ impl Fit<'_> {
     /// Refuses another base model or guide, and other rows, which would change the order of batches and the schedule.
     fn check_data(&self, before: &Position, now: &Position) -> Result<(), TrainError> {
         if let Some(output) = self.output.as_ref().filter(|_| before.model != now.model) {
+            let (base, guides) = (&self.settings.model, self.settings.guide.join(" and "));
+            let (model, options) = match guides.is_empty() {
+                true => (base.clone(), "--model"),
+                false => (
+                    format!("{base} with the guide {guides}"),
+                    "--model and --guide, or --teacher; several of them in their order",
+                ),
+            };
             return Err(TrainError::OtherModel {
                 path: output.path.clone(),
-                model: match self.settings.guide.join(" and ") {
-                    guides if guides.is_empty() => self.settings.model.clone(),
-                    guides => format!("{} with the guide {guides}", self.settings.model),
-                },
+                model,
+                options,
             });
         }
         for (what, before, now) in [

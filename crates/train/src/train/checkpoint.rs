@@ -156,9 +156,11 @@ impl CheckpointFolder {
         }
     }
 
-    /// File of the vectors of rows by a guide: identity and precision of the model, and the hash of the rows.
-    pub(crate) fn vectors(&self, guide: &str, rows: u64) -> PathBuf {
-        self.path.join(format!("{VECTORS}{guide}-{rows:016x}.f32"))
+    /// File of the vectors of rows by a guide: its place among several, which may differ in prompts alone, identity and
+    /// precision of the model, and the hash of the rows.
+    pub(crate) fn vectors(&self, place: usize, guide: &str, rows: u64) -> PathBuf {
+        self.path
+            .join(format!("{VECTORS}{place}-{guide}-{rows:016x}.f32"))
     }
 
     /// Removes the vectors of guides, once the run is over.

@@ -233,11 +233,15 @@ fn what_does_not_fit_is_refused() {
         ),
         (
             "--student static --teacher other --output a",
-            "give one --teacher",
+            "learns from one --teacher",
         ),
         (
             "--student layers=0 --guide-weights 1,1 --output a",
-            "--guide-weights has 2 numbers for 1 models of --guide",
+            "--guide-weights has 2 numbers for 1 models",
+        ),
+        (
+            "--student layers=0 --guide-weights 2 --output a",
+            "--guide-weights is for several models",
         ),
         ("--output a", "--student"),
     ] {

@@ -102,6 +102,82 @@ fn a_resumed_run_has_the_vectors_of_before() {
     }
 }
 
+/// A model of the tiny model's width.
+fn other() -> String {
+    tiny().replace("tiny-mpnet", "architectures/bert")
+}
+
+/// A guide with twice the weight counts as if it were named twice.
+#[test]
+fn the_cosines_of_several_guides_are_averaged() {
+    let folder = folder();
+    let (tiny, other) = (tiny(), other());
+    let losses = |guides: &str, output: &str| -> Vec<f64> {
+        let line = format!(
+            "--loss gist {guides} --max-steps 2 --batch-size 12 --dropout 0 --output {output}"
+        );
+        succeed(fit(folder.path(), &line));
+        let steps = steps(&inside(folder.path(), output));
+        let losses = steps.iter().map(|step| step["loss"].as_f64().unwrap());
+        losses.collect()
+    };
+    let weighted = losses(
+        &format!("--guide {tiny} --guide {other} --guide-weights 4,2"),
+        "weighted",
+    );
+    let repeated = losses(
+        &format!("--guide {tiny} --guide {other} --guide {tiny}"),
+        "repeated",
+    );
+    // A product that one hides and the other does not would change the loss by more.
+    for (one, other) in weighted.iter().zip(&repeated) {
+        assert!((one - other).abs() < 1e-5 * one, "{one} {other}");
+    }
+    let alone = losses(&format!("--guide {tiny}"), "alone");
+    assert!((alone[0] - weighted[0]).abs() > 1e-3, "{alone:?}");
+}
+
+#[test]
+fn a_run_with_several_guides_resumes() {
+    let folder = folder();
+    let (tiny, other) = (tiny(), other());
+    let line = |output: &str| {
+        format!(
+            "--loss embed-distill --guide {tiny} --guide {other} --guide-weights 1,0.5 {}",
+            long(output)
+        )
+    };
+    let killed = inside(folder.path(), "killed");
+    let run = fit(folder.path(), &line("killed"));
+    assert!(kill_at(run, &killed, 1), "it had finished");
+    assert_eq!(vectors(&killed).len(), 2);
+    let resumed = |more: &str| {
+        fit(
+            folder.path(),
+            &format!("--resume {more} --no-dashboard --output killed"),
+        )
+    };
+    for (more, words) in [
+        (
+            format!("--guide {other} --guide {tiny}"),
+            "several of them in their order",
+        ),
+        (format!("--guide {tiny}"), "guide"),
+        ("--guide-weights 1,1".to_owned(), "guide-weights"),
+    ] {
+        let output = resumed(&more).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(words), "{}", stderr(&output));
+    }
+    let text = stderr(&succeed(resumed("")));
+    assert!(!text.contains("the guide embeds"), "{text}");
+    succeed(fit(folder.path(), &line("whole")));
+    if repeatable() {
+        let whole = inside(folder.path(), "whole");
+        assert!(weights(&whole) == weights(&killed), "not the same weights");
+    }
+}
+
 #[test]
 fn what_does_not_fit_a_guide_is_refused() {
     let folder = folder();
@@ -123,7 +199,7 @@ fn what_does_not_fit_a_guide_is_refused() {
             cut_student.as_str(),
             "the student cut keeps 8 of 32 numbers",
         ),
-        (narrow.as_str(), "give a guide that is at least as wide"),
+        (narrow.as_str(), "give a guide or teacher with more"),
         (
             "--loss gist --guide-precision int8 --output d",
             "--guide-precision needs --guide:",
@@ -138,4 +214,24 @@ fn what_does_not_fit_a_guide_is_refused() {
         assert_eq!(output.status.code(), Some(2));
         assert!(stderr(&output).contains(words), "{}", stderr(&output));
     }
+}
+
+#[test]
+fn too_few_texts_for_several_guides_are_refused() {
+    let folder = folder();
+    let pairs = "query\tdescription\none\ttwo\nthree\tfour\n";
+    std::fs::write(inside(folder.path(), "pairs.tsv"), pairs).unwrap();
+    let line = format!(
+        "--loss embed-distill --guide {} --guide {} --output few",
+        tiny(),
+        other()
+    );
+    let output = fit(folder.path(), &line).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = stderr(&output);
+    assert!(
+        text.contains("4 texts cannot tell the 32 directions"),
+        "{text}"
+    );
+    assert!(!text.contains("the guide embeds"), "{text}");
 }

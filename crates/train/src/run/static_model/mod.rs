@@ -82,10 +82,13 @@ fn distilled(
     context: &RunContext,
 ) -> Result<StaticResult, TrainError> {
     let usage = |problem: &str| TrainError::Usage(problem.to_owned());
-    let (Some(output), [teacher_name]) = (&config.output, &config.guide[..]) else {
+    let [teacher_name] = &config.guide[..] else {
         return Err(usage(
-            "give one --teacher NAME|DIR and a folder for the model: --output DIR",
+            "a static student learns from one --teacher; leave out the others",
         ));
+    };
+    let Some(output) = &config.output else {
+        return Err(usage("give a folder for the model: --output DIR"));
     };
     let batch_size = NonZeroUsize::new(config.batch_size);
     let batch_size = batch_size.ok_or_else(|| usage("--batch-size must be at least 1"))?;
@@ -130,7 +133,7 @@ fn distilled(
 
     output.hold()?;
     let checkpoints = output.checkpoints();
-    let mut vectors = guide::embed(&table, &teacher, Some(&checkpoints), context)?;
+    let mut vectors = guide::embed(&table, &teacher, 0, Some(&checkpoints), context)?;
     let axes = Arc::new(guide::axes(&vectors, dimensions, table.len(), context)?);
     drop(teacher);
     // The length of a token's vector counts, too.
