@@ -275,13 +275,20 @@ fn describe_loss(settings: &Settings) -> String {
 
 fn settings_table(config: &FitConfig) -> Result<Vec<(String, String)>, TrainError> {
     let table = config.clone().published().to_toml()?;
-    Ok(table
-        .into_iter()
-        .map(|(name, value)| match value {
-            toml::Value::String(text) => (name, text),
-            value => (name, value.to_string()),
-        })
-        .collect())
+    let shown = table.into_iter().map(|(name, value)| (name, shown(value)));
+    Ok(shown.collect())
+}
+
+/// A value as a reader wants it: without quotes and brackets.
+fn shown(value: toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text,
+        toml::Value::Array(values) => {
+            let values: Vec<String> = values.into_iter().map(shown).collect();
+            values.join(", ")
+        }
+        value => value.to_string(),
+    }
 }
 
 /// A curve to draw next to the run's: means of ten steps, each drawn in the middle of them.
