@@ -49,7 +49,8 @@ def products(folder, seen):
 
 
 def best_buy(folder):
-    """Titles and descriptions of Best Buy: GitHub typesense/showcase-ecommerce-store 896175ba471c, scripts/data."""
+    """Titles and descriptions of Best Buy, from `scripts/data` of GitHub typesense/showcase-ecommerce-store at
+    896175ba471c0845298a6b4065deab1f4d050a57."""
     for line in open(folder / "bestbuy-sample/products.jsonl", encoding="utf-8"):
         row = json.loads(line)
         yield tuple(re.sub(r"\s+", " ", row[name]).strip() for name in ("name", "description"))
