@@ -8,9 +8,9 @@ neighbours. The folder gets
     right.tsv         some of these queries, each with every title that has all its words, to mine negatives for
     descriptions.tsv  titles and descriptions of five shops
     products.tsv      all titles, with ids, to mine negatives from
---texts, the sources and their licences are those of texts.py, and Best Buy's products, of which no licence is known. As
-there, no text of Chorus or of the STS data is used. Do not measure the models with datasets/product-pairs/test.tsv.gz: it
-has Best Buy's products, too.
+--texts, the sources and their licences are those of texts.py, and Best Buy's products: the repository has Apache-2.0, and
+upstream states no licence of the catalogue. As there, no text of Chorus or of the STS data is used. Do not measure the
+models with datasets/product-pairs/test.tsv.gz: it has Best Buy's products, too.
 """
 import argparse
 import json

@@ -175,7 +175,7 @@ pub enum TrainError {
     },
     /// The base model differs from that of the run to resume.
     #[error(
-        "{}: did not start from {model}: the files differ; give what the run started from with {options}",
+        "{}: did not start from {model}: their files differ; name the same models again with {options}",
         path.display()
     )]
     OtherModel {

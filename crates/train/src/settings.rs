@@ -133,10 +133,10 @@ impl Settings {
             config.train.len(),
         )?;
         let guides = config.guide.len();
-        check_weights("guide", "models", config.guide_weights.len(), guides)?;
         if guides == 1 && !config.guide_weights.is_empty() {
             return usage("--guide-weights is for several models; leave it out");
         }
+        check_weights("guide", "models", config.guide_weights.len(), guides)?;
         if config.texts && config.group_column.is_some() {
             return usage(
                 "--texts makes a row of every text, and such rows have no --group-column: leave it out",

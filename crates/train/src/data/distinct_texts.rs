@@ -116,7 +116,7 @@ mod tests {
         }
         let places = table.distinct_texts(false).places;
         let mut vectors = TextVectors::new(file, "vectors".into(), 2, places);
-        let axes = vectors.axes(1).unwrap();
+        let axes = vectors.axes(1, 2).unwrap();
         vectors.project(Arc::new(axes));
         table.set_vectors(vectors);
         // "b" and "c" of row 1.

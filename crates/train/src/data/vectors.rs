@@ -69,13 +69,24 @@ impl TextVectors {
         }
     }
 
-    /// The first principal axes of the vectors, or of a part of many.
-    pub(crate) fn axes(&self, count: usize) -> Result<Axes, ModelError> {
+    /// The first principal axes of the vectors of rows with so many columns of texts, or of a part of many rows.
+    pub(crate) fn axes(&self, count: usize, columns: usize) -> Result<Axes, ModelError> {
         let texts = self.parts.first().map_or(0, |part| part.places.len());
         let every = texts.div_ceil(SAMPLE).max(1);
-        let sample: Vec<usize> = (0..texts).step_by(every).collect();
+        let rows = (0..texts / columns).step_by(every);
+        let sample = rows.flat_map(|row| row * columns..(row + 1) * columns);
         let width = self.parts.iter().map(|part| part.width).sum();
-        Ok(Axes::of(&self.of_cells(&sample)?, width, count))
+        Ok(Axes::of(
+            &self.of_cells(&sample.collect::<Vec<_>>())?,
+            width,
+            count,
+        ))
+    }
+
+    /// The number of different vectors by the first model.
+    pub(crate) fn count(&self) -> usize {
+        let places = self.parts.iter().take(1).flat_map(|part| &part.places);
+        places.max().map_or(0, |last| last + 1)
     }
 
     /// Gives the coordinates of all vectors along axes from now on.

@@ -29,7 +29,7 @@ const LOCK: &str = "lock";
 pub(crate) const MODEL_CARD: &str = "README.md";
 
 /// Settings that a resumed run may change. They do not change the result, except `device`,
-/// which changes rounding and dropout masks. `model`, `revision` and `guide` must lead to the same files.
+/// which changes rounding and dropout masks. `model` and `revision` must lead to the same files.
 const CHANGEABLE_ON_RESUME: [&str; 10] = [
     "output",
     "device",
@@ -43,7 +43,7 @@ const CHANGEABLE_ON_RESUME: [&str; 10] = [
     "revision",
 ];
 
-/// The setting of the guides.
+/// The setting of the guides, which must lead to the same files, too.
 const GUIDE: &str = "guide";
 
 /// Settings that name files of rows: the files may move, but none may be added or removed.

@@ -46,9 +46,10 @@ impl Guides {
         let weights = &settings.guide_weights;
         let sum = weights.iter().sum::<f64>();
         let shares = weights.iter().map(|weight| weight / sum);
+        let equal = repeat(1.0 / settings.guide.len() as f64);
         let mut guides = Vec::with_capacity(settings.guide.len());
         let mut tables = 0;
-        for (name, share) in settings.guide.iter().zip(shares.chain(repeat(1.0))) {
+        for (name, share) in settings.guide.iter().zip(shares.chain(equal)) {
             let guide = match open(name, &settings.config, context) {
                 // A precision is for the networks among several models.
                 Err(TrainError::Model(ModelError::StaticPrecision { .. }))
@@ -86,6 +87,28 @@ impl Guides {
     /// Numbers of the vectors of all of them, side by side.
     fn width(&self) -> usize {
         self.0.iter().map(|(guide, _)| guide.width()).sum()
+    }
+
+    /// Whether their vectors are projected on axes for a model whose vectors have `width` numbers.
+    fn project(&self, settings: &Settings, width: usize) -> bool {
+        settings.objective.loss == Loss::EmbedDistill && self.width() > width
+    }
+
+    /// Refuses training texts of which there are fewer than axes.
+    pub(super) fn check_count(
+        &self,
+        rows: &Rows,
+        settings: &Settings,
+        width: usize,
+    ) -> Result<(), TrainError> {
+        let texts = rows.train.distinct_texts(true).texts.len();
+        if texts >= width || !self.project(settings, width) {
+            return Ok(());
+        }
+        Err(TrainError::Usage(format!(
+            "{texts} texts cannot tell the {width} directions of the model's vectors apart: give at least {width}, or \
+             one guide or teacher whose vectors are as wide as the model's"
+        )))
     }
 
     /// What tells the models from others: hashes of their files.
@@ -158,12 +181,9 @@ pub(super) fn embed_all(
     folder: Option<&CheckpointFolder>,
     context: &RunContext,
 ) -> Result<(), TrainError> {
-    let projects = settings.objective.loss == Loss::EmbedDistill && guides.width() > width;
+    let projects = guides.project(settings, width);
     let mut axes = None;
     for table in rows.for_guide(settings) {
-        if projects && axes.is_none() {
-            check_count(table, width)?;
-        }
         let mut vectors = guides.embed(table, folder, context)?;
         if projects {
             let axes = match &axes {
@@ -173,7 +193,7 @@ pub(super) fn embed_all(
                         "the {width} principal axes of vectors of {} numbers",
                         guides.width()
                     ));
-                    let found = self::axes(&vectors, width, table.len(), context)?;
+                    let found = self::axes(&vectors, width, table.text_columns(), context)?;
                     // A student that begins with the vectors of the first guide has the least to learn.
                     let found = match &guides.0[..] {
                         [(first, _), _, ..] if first.width() == width => found.turned(),
@@ -189,18 +209,6 @@ pub(super) fn embed_all(
     Ok(())
 }
 
-/// Refuses texts of which there are fewer than axes, before they are embedded.
-fn check_count(table: &TextTable, axes: usize) -> Result<(), TrainError> {
-    let texts = table.distinct_texts(false).texts.len();
-    if texts >= axes {
-        return Ok(());
-    }
-    Err(TrainError::Usage(format!(
-        "{texts} texts cannot tell the {axes} directions of the model's vectors apart: give at least {axes}, or one \
-         guide or teacher whose vectors are as wide as the model's"
-    )))
-}
-
 /// The first principal axes of vectors.
 ///
 /// # Errors
@@ -209,11 +217,11 @@ fn check_count(table: &TextTable, axes: usize) -> Result<(), TrainError> {
 pub(super) fn axes(
     vectors: &TextVectors,
     count: usize,
-    texts: usize,
+    columns: usize,
     context: &RunContext,
 ) -> Result<Axes, TrainError> {
-    let axes = vectors.axes(count)?;
-    let found = axes.count();
+    let axes = vectors.axes(count, columns)?;
+    let (found, texts) = (axes.count(), vectors.count());
     if found < count {
         return Err(TrainError::Usage(format!(
             "the teacher's vectors of these {texts} texts have {found} directions, and the student's vectors {count}: \
@@ -261,7 +269,7 @@ pub(super) fn embed(
         }
         Some(folder) => {
             let model = format!("{}-{}", guide.identity()?, guide.precision());
-            let path = folder.vectors(place, &model, table.fingerprint().hash);
+            let path = folder.vectors(&model, place, table.fingerprint().hash);
             let row = guide.width() * size_of::<f32>();
             let (file, done) = file(&path, row, count).map_err(TrainError::io(&path))?;
             (file, path, done)

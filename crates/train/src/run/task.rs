@@ -68,6 +68,9 @@ impl BackendTask for Fit<'_> {
             self.devices[0].description()
         ));
         stop.check()?;
+        if let Some(guides) = &self.guides {
+            guides.check_count(&self.rows, settings, self.checkpoint.width())?;
+        }
 
         let config = self.resolved_config();
         if let Some(output) = &mut self.output {
@@ -244,11 +247,15 @@ impl Fit<'_> {
     fn check_data(&self, before: &Position, now: &Position) -> Result<(), TrainError> {
         if let Some(output) = self.output.as_ref().filter(|_| before.model != now.model) {
             let (base, guides) = (&self.settings.model, self.settings.guide.join(" and "));
-            let (model, options) = match guides.is_empty() {
-                true => (base.clone(), "--model"),
-                false => (
-                    format!("{base} with the guide {guides}"),
-                    "--model and --guide, or --teacher; several of them in their order",
+            let (model, options) = match (guides.is_empty(), self.context.name) {
+                (true, _) => (base.clone(), "--model"),
+                (false, "distill") => (
+                    format!("{base} and the teacher {guides}"),
+                    "--student, and every --teacher in the same order",
+                ),
+                (false, _) => (
+                    format!("{base} and the guide {guides}"),
+                    "--model, and every --guide in the same order",
                 ),
             };
             return Err(TrainError::OtherModel {

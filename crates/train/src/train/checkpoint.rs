@@ -156,11 +156,15 @@ impl CheckpointFolder {
         }
     }
 
-    /// File of the vectors of rows by a guide: its place among several, which may differ in prompts alone, identity and
-    /// precision of the model, and the hash of the rows.
-    pub(crate) fn vectors(&self, place: usize, guide: &str, rows: u64) -> PathBuf {
+    /// File of the vectors of rows by a guide: identity and precision of the model, its place among several, which may
+    /// differ in their prompts alone, and the hash of the rows.
+    pub(crate) fn vectors(&self, guide: &str, place: usize, rows: u64) -> PathBuf {
+        let place = match place {
+            0 => String::new(),
+            place => format!("-{place}"),
+        };
         self.path
-            .join(format!("{VECTORS}{place}-{guide}-{rows:016x}.f32"))
+            .join(format!("{VECTORS}{guide}{place}-{rows:016x}.f32"))
     }
 
     /// Removes the vectors of guides, once the run is over.

@@ -243,7 +243,7 @@ fn what_does_not_fit_is_refused() {
         ),
         (
             "--student layers=0 --guide-weights 1,1 --output a",
-            "--guide-weights has 2 numbers for 1 models",
+            "--guide-weights is for several models",
         ),
         (
             "--student layers=0 --guide-weights 2 --output a",

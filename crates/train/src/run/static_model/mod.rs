@@ -134,7 +134,7 @@ fn distilled(
     output.hold()?;
     let checkpoints = output.checkpoints();
     let mut vectors = guide::embed(&table, &teacher, 0, Some(&checkpoints), context)?;
-    let axes = Arc::new(guide::axes(&vectors, dimensions, table.len(), context)?);
+    let axes = Arc::new(guide::axes(&vectors, dimensions, 1, context)?);
     drop(teacher);
     // The length of a token's vector counts, too.
     let teacher = guide::builder(config, context).normalize(false);
