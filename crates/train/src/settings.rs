@@ -128,7 +128,7 @@ impl Settings {
         }
         check_weights(
             "train",
-            "files",
+            "files of --train",
             config.train_weights.len(),
             config.train.len(),
         )?;
