@@ -34,7 +34,7 @@ SECTIONS = {
     "Speed on a GPU": ["gpu-speed", "gpu-speed-ratio", "gpu-cosine"],
     "Training": ["training-step", "training-tokens", "training-memory", "training-memory-options",
                  "gpu-training-step", "gpu-training-memory"],
-    "Fine-tuning": ["finetuning", "finetuning-search", "search-without-clicks", "student", "student-speed"],
+    "Fine-tuning": ["finetuning", "finetuning-loss", "finetuning-search", "search-without-clicks", "student", "student-speed"],
     "Exactness and quality": ["exactness", "quality", "reduced-precision"],
     "Search": ["exact-search", "approximate-search"],
     "Meaning and words": ["hybrid-curve", "hybrid-fusions"],
